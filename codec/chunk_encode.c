@@ -1,0 +1,201 @@
+/*
+ * Encoding a chunk. A lossy plan quantises first, in scratch; all that follows is lossless, so that what comes back is
+ * the quantised value whichever way the chunk is stored in the end.
+ */
+#include "codec/chunk.h"
+
+#include "codec/cold.h"
+#include "codec/dictionary.h"
+#include "codec/encode.h"
+#include "codec/formats/formats.h"
+#include "codec/kernels/cache.h"
+
+size_t sw_chunk_scratch_bytes(void)
+{
+    return sizeof(struct sw_chunk_scratch);
+}
+
+struct sw_chunk_layout sw_encode_header_finish(const struct sw_encode_job *job, struct sw_chunk_header *h)
+{
+    struct sw_chunk_layout layout = sw_chunk_layout(job->container, h);
+
+    h->payload_bytes = layout.payload_end - layout.bitmap_at;
+    return layout;
+}
+
+struct sw_chunk_header sw_encode_header_start(const struct sw_encode_job *job, enum sw_chunk_mode mode)
+{
+    return (struct sw_chunk_header){
+        .mode = (uint8_t)mode,
+        .flags =
+            (uint8_t)((job->fallback ? SW_CHUNK_LOSSLESS_FALLBACK : 0) | (job->signs_kept ? SW_CHUNK_SIGNS_KEPT : 0)),
+        .n = job->n,
+        .nnz = job->n,
+        .zeros = job->scan.zeros,
+    };
+}
+
+size_t sw_encode_plain_write(const struct sw_encode_job *job, enum sw_chunk_mode mode, const void *src, size_t bytes,
+                             unsigned char *chunk, struct sw_chunk_header *h)
+{
+    struct sw_chunk_layout layout;
+
+    *h = sw_encode_header_start(job, mode);
+    layout = sw_encode_header_finish(job, h);
+    sw_chunk_header_write(job->container, h, chunk);
+    memmove(chunk + layout.plane_at, src, bytes);
+    sw_encode_zero_fill(chunk, layout.payload_end, layout.chunk_bytes);
+    return layout.chunk_bytes;
+}
+
+size_t sw_encode_raw_bytes(const struct sw_encode_job *job)
+{
+    struct sw_chunk_header h = sw_encode_header_start(job, SW_CHUNK_RAW);
+
+    return sw_encode_header_finish(job, &h).chunk_bytes;
+}
+
+/* Whether all values of element_bytes equal the first. */
+static bool bytes_repeat(const unsigned char *values, size_t len, size_t element_bytes)
+{
+    return memcmp(values, values + element_bytes, len - element_bytes) == 0;
+}
+
+static bool bytes_zero(const unsigned char *value, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (value[i] != 0)
+            return false;
+    return true;
+}
+
+/* Types without fields, and the raw plan: copied to their place, and looked at only there. */
+static size_t encode_bytes(struct sw_encode_job *job, const void *src, unsigned char *chunk, struct sw_chunk_header *h)
+{
+    size_t element_bytes = sw_dtype_bytes(job->container->tensor.dtype), chunk_bytes = 0;
+    unsigned char *raw = chunk + sw_chunk_header_bytes(job->container);
+    uint8_t format = job->container->plan.format;
+
+    memcpy(raw, src, job->raw_bytes);
+    if (format == SW_FORMAT_RAW)
+        return sw_encode_plain_write(job, SW_CHUNK_RAW, raw, job->raw_bytes, chunk, h);
+    if (bytes_repeat(raw, job->raw_bytes, element_bytes)) {
+        job->scan.zeros = bytes_zero(raw, element_bytes) ? job->n : 0;
+        return sw_encode_plain_write(job, SW_CHUNK_CONSTANT, raw, element_bytes, chunk, h);
+    }
+    if (format == SW_FORMAT_LOSSLESS_COLD)
+        chunk_bytes = sw_cold_encode(job, raw, sw_encode_raw_bytes(job), chunk, h);
+    else if (sw_dictionary_likely(raw, job->n, element_bytes))
+        chunk_bytes = sw_dictionary_encode(job, raw, chunk, h);
+    if (chunk_bytes != 0)
+        return chunk_bytes;
+    return sw_encode_plain_write(job, SW_CHUNK_RAW, raw, job->raw_bytes, chunk, h);
+}
+
+/* Reads the chunk into scratch, quantised where the plan says so and its values allow, and looks at it. */
+static void values_take(struct sw_encode_job *job, const void *src)
+{
+    const struct sw_plan *plan = &job->container->plan;
+    struct sw_chunk_scratch *scratch = job->scratch;
+    struct sw_quantiser quantiser, *q = NULL;
+    struct sw_sfp_pass found;
+
+    if (!sw_plan_is_lossless(plan, job->container->tensor.dtype)) {
+        quantiser = sw_encode_sfp_quantiser(job);
+        q = &quantiser;
+    }
+    if (!job->kernels->values_take(job->fields, q, src, job->n, scratch->values, scratch->exponents, &found) &&
+        q != NULL) {
+        job->fallback = true;
+        job->kernels->values_take(job->fields, NULL, src, job->n, scratch->values, scratch->exponents, &found);
+    }
+    job->scan = found.scan;
+    job->quantised = found.quantised;
+    job->signs_kept = plan->format == SW_FORMAT_SFP && plan->sign_bits == 0 && job->scan.any_sign;
+}
+
+static size_t encode_floats(struct sw_encode_job *job, const void *src, unsigned char *chunk, struct sw_chunk_header *h)
+{
+    const struct sw_plan *plan = &job->container->plan;
+    unsigned char *values = job->scratch->values;
+    bool cold = plan->format == SW_FORMAT_LOSSLESS_COLD, few = cold;
+    size_t stored_bytes, other_bytes = 0;
+
+    if (plan->format == SW_FORMAT_LOSSLESS)
+        few = sw_dictionary_likely(src, job->n, job->fields->bytes);
+    if (plan->format == SW_FORMAT_SFP && !sw_plan_exponents_apart(plan)) {
+        size_t chunk_bytes = sw_encode_sfp_pass(job, src, chunk, h);
+
+        if (chunk_bytes != 0)
+            return chunk_bytes;
+    }
+    if ((plan->format == SW_FORMAT_LOSSLESS && !few) || plan->format == SW_FORMAT_RANS) {
+        size_t chunk_bytes = sw_encode_split(job, src, chunk, h);
+
+        if (chunk_bytes == 0)
+            chunk_bytes = sw_encode_sparse(job, src, chunk, h);
+
+        if (chunk_bytes != 0)
+            return chunk_bytes;
+    }
+    if (plan->format >= SW_FORMAT_GECKO && plan->format <= SW_FORMAT_GECKO_BIAS) {
+        size_t chunk_bytes = sw_encode_gecko(job, src, chunk, h);
+
+        if (chunk_bytes != 0)
+            return chunk_bytes;
+    }
+    values_take(job, src);
+    if (job->scan.all_equal)
+        return sw_encode_plain_write(job, SW_CHUNK_CONSTANT, values, job->fields->bytes, chunk, h);
+    if (few)
+        other_bytes = sw_dictionary_encode(job, values, chunk, h);
+    stored_bytes = other_bytes != 0 ? other_bytes : sw_encode_lossless(job, chunk, h);
+    other_bytes = cold ? sw_cold_encode(job, values, stored_bytes, chunk, h) : 0;
+    return other_bytes != 0 ? other_bytes : stored_bytes;
+}
+
+int sw_chunk_encode(const struct sw_kernels *k, const struct sw_container *c, uint32_t index, const void *src,
+                    size_t src_bytes, void *dst, size_t dst_cap, void *scratch, size_t *out_bytes,
+                    struct sw_chunk_report *report)
+{
+    struct sw_encode_job job = {.kernels = k, .container = c, .scratch = scratch};
+    struct sw_chunk_header header;
+    unsigned char *chunk;
+    size_t chunk_bytes;
+    uint64_t offset;
+    bool staged;
+
+    if (index >= c->chunk_count)
+        return SW_CODEC_INVALID;
+    sw_container_chunk_range(c, index, &offset, &job.raw_bytes);
+    if (src_bytes != job.raw_bytes)
+        return SW_CODEC_INVALID;
+    if (dst_cap < sw_chunk_bound(c, index))
+        return SW_CODEC_NO_SPACE;
+    if (sw_formats_have(c->plan.format) && !sw_formats_ready(c))
+        return SW_CODEC_INVALID;
+    job.n = sw_chunk_values(c, index);
+    job.first = (uint64_t)index * c->chunk_values;
+    job.fields = c->plan.format == SW_FORMAT_RAW ? NULL : sw_fields_of(c->tensor.dtype);
+    staged = job.fields != NULL && sw_cache_exceeded(c->raw_bytes);
+    chunk = staged ? job.scratch->staging : dst;
+    job.src = src;
+    job.chunk = chunk;
+    job.staged = staged;
+    if (sw_formats_have(c->plan.format))
+        chunk_bytes = sw_formats_encode(&job, index, src, chunk, &header);
+    else if (job.fields != NULL)
+        chunk_bytes = encode_floats(&job, src, chunk, &header);
+    else
+        chunk_bytes = encode_bytes(&job, src, chunk, &header);
+    sw_chunk_seal(k, c, index, chunk, chunk_bytes);
+    if (staged)
+        k->stream_copy(dst, chunk, chunk_bytes);
+    *out_bytes = chunk_bytes;
+    if (report != NULL) {
+        sw_chunk_header_report(c, &header, report);
+        report->flushed = job.quantised.flushed;
+        report->saturated = job.quantised.saturated;
+    }
+    return 0;
+}

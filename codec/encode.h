@@ -1,0 +1,99 @@
+/*
+ * What the parts of the chunk encoder share. Internal to codec/.
+ *
+ * chunk_encode.c takes a chunk in and keeps what is stored plainly; encode_sfp.c quantises; encode_lossless.c stores
+ * float values, quantised or not, without losing any bit of them.
+ */
+#ifndef SW_CODEC_ENCODE_H
+#define SW_CODEC_ENCODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "codec/chunk_header.h"
+#include "codec/chunk_scratch.h"
+#include "codec/fields.h"
+#include "codec/kernels/table.h"
+
+/* One chunk on its way. */
+struct sw_encode_job {
+    const struct sw_kernels *kernels;
+    const struct sw_container *container;
+    const struct sw_fields *fields;
+    struct sw_chunk_scratch *scratch;
+    const unsigned char *src, *chunk; /* where it comes from, and where it is put together */
+    bool staged;                      /* which is not where it will stay */
+    uint64_t first;                   /* index of the chunk's first value in the tensor */
+    uint32_t n;
+    size_t raw_bytes;
+    struct sw_scan scan;
+    struct sw_quantised quantised;
+    bool fallback;   /* lossy plan, non-finite values */
+    bool signs_kept; /* against the plan's wish */
+};
+
+/* A header of this mode, with what the job already knows. */
+struct sw_chunk_header sw_encode_header_start(const struct sw_encode_job *job, enum sw_chunk_mode mode);
+
+/* Completes a header whose other fields are set. */
+struct sw_chunk_layout sw_encode_header_finish(const struct sw_encode_job *job, struct sw_chunk_header *h);
+
+/* Size of the chunk if it is stored raw. */
+size_t sw_encode_raw_bytes(const struct sw_encode_job *job);
+
+/* Stores `bytes` at src, the whole chunk or one value of it, behind a header of this mode. Returns the chunk's size. */
+size_t sw_encode_plain_write(const struct sw_encode_job *job, enum sw_chunk_mode mode, const void *src, size_t bytes,
+                             unsigned char *chunk, struct sw_chunk_header *h);
+
+/* The smallest biased exponent that codes of this plan reach down to is base + 1, unless they have all exponents. */
+uint8_t sw_encode_sfp_base(const struct sw_plan *plan, const struct sw_fields *f);
+
+/* What an SFP plan does to this chunk's values. */
+struct sw_quantiser sw_encode_sfp_quantiser(const struct sw_encode_job *job);
+
+/*
+ * Tries to store the chunk under an SFP plan of its own exponents in one pass over src. Returns the chunk's size, or 0
+ * when its values need the general way; job's scan and counts then mean nothing.
+ */
+size_t sw_encode_sfp_pass(struct sw_encode_job *job, const void *src, unsigned char *chunk, struct sw_chunk_header *h);
+
+/*
+ * Tries to store BF16 or F32 values losslessly with coded exponents, in one pass over src and one over their exponents.
+ * Returns the chunk's size, or 0 when the values are better stored in the general way.
+ */
+size_t sw_encode_split(struct sw_encode_job *job, const void *src, unsigned char *chunk, struct sw_chunk_header *h);
+
+/* The same for the Gecko plans. */
+size_t sw_encode_gecko(struct sw_encode_job *job, const void *src, unsigned char *chunk, struct sw_chunk_header *h);
+
+/* Whether zeros seem so common that a bitmap of them pays, by a look at some places. */
+bool sw_encode_zeros_common(const struct sw_encode_job *job, const unsigned char *src);
+
+/*
+ * Tries to store lossless values of which many are zeros: takes those out in the pass that reads src. Returns the
+ * chunk's size, or 0 when the values are better stored in the general way.
+ */
+size_t sw_encode_sparse(struct sw_encode_job *job, const void *src, unsigned char *chunk, struct sw_chunk_header *h);
+
+/*
+ * Stores the values in scratch, already scanned and their exponents beside them, in the smallest way that the plan
+ * allows; raw if none pays. Returns the chunk's size and fills *h.
+ */
+size_t sw_encode_lossless(const struct sw_encode_job *job, unsigned char *chunk, struct sw_chunk_header *h);
+
+/*
+ * Codes nnz exponents as the section says, into scratch, and sets what the header has of it. The section is settled
+ * then: it can be written.
+ */
+void sw_encode_exponents(const struct sw_encode_job *job, const uint8_t *exponents, struct sw_rans_section *section,
+                         struct sw_chunk_header *h);
+
+/* Zeros a gap between sections. */
+static inline void sw_encode_zero_fill(unsigned char *chunk, size_t from, size_t to)
+{
+    memset(chunk + from, 0, to - from);
+}
+
+#endif

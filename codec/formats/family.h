@@ -1,0 +1,80 @@
+/*
+ * One chunk of codes and scales, on its way in or out, and what a family of formats does with it. Internal to
+ * codec/formats/.
+ */
+#ifndef SW_CODEC_FORMATS_FAMILY_H
+#define SW_CODEC_FORMATS_FAMILY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "codec/formats/extent.h"
+#include "codec/formats/loops.h"
+#include "codec/summary.h"
+
+/* Factors and codes are computed for so many values at a time: pieces that stay in the first cache. */
+#define SW_PIECE_VALUES 512u
+
+struct sw_coding {
+    const struct sw_format_loops *loops;
+    uint8_t format;
+    uint8_t exponent_bits, mantissa_bits;
+    struct sw_extent extent;
+    float most; /* largest finite number of the tensor's type */
+
+    uint8_t *scales; /* section S; decoding: the chunk's own bytes, any alignment, not to be written */
+    size_t scale_bytes;
+    uint8_t *codes;  /* of codes up to 8 bits; and memory for more, up to a full block of the plane */
+    uint16_t *words; /* of wider codes, and of those that are computed as such */
+    uint32_t coded;  /* values that have a code; all but those of rows that gradients drop */
+
+    /* Encoding only. */
+    const struct sw_summary *summary;
+    bool drawn; /* stochastic rounding */
+    uint64_t seed;
+    struct sw_loop_counts counts;
+};
+
+struct sw_family {
+    /* Bytes of scales, from the geometry alone. */
+    size_t (*scale_bytes)(const struct sw_coding *coding);
+
+    /* From n values at x to scales and codes. May change coding's scale_bytes and coded to less. */
+    void (*encode)(struct sw_coding *coding, const float *x);
+
+    /*
+     * The reverse. scale_bytes is what the chunk has, and codes are any. False if the scales are none that an encoder
+     * makes.
+     */
+    bool (*decode)(const struct sw_coding *coding, float *out);
+};
+
+extern const struct sw_family sw_family_tiles, sw_family_scaled, sw_family_blocks, sw_family_steps, sw_family_groups,
+    sw_family_gradients, sw_family_mask;
+
+/*
+ * Asks for n values that will be wanted soon, `ahead` values behind x: those of the next chunk, say, if the tensor is
+ * encoded in order out of one piece of memory. A place that is nobody's is no harm.
+ */
+static inline void sw_values_fetch(const float *x, size_t ahead, size_t n)
+{
+    uintptr_t at = (uintptr_t)x + ahead * sizeof *x;
+
+    for (size_t i = 0; i < n; i += 16)
+        __builtin_prefetch((const void *)(at + i * sizeof *x), 0, 2);
+}
+
+/* Draws for values from index `at` of the chunk on, or NULL. `draws` is the memory for them. */
+static inline const struct sw_draws *sw_coding_draws(const struct sw_coding *coding, uint32_t at,
+                                                     struct sw_draws *draws)
+{
+    uint64_t counter = coding->extent.first + at;
+
+    if (!coding->drawn)
+        return NULL;
+    *draws = (struct sw_draws){coding->seed, counter};
+    return draws;
+}
+
+#endif

@@ -1,0 +1,76 @@
+/* Codes that count equal steps. Internal to codec/formats/. */
+#ifndef SW_CODEC_FORMATS_STEPS_H
+#define SW_CODEC_FORMATS_STEPS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "codec/bytes.h"
+#include "codec/formats/family.h"
+
+#define SW_RANGE_BYTES 8 /* two binary32 */
+
+static inline uint32_t sw_steps_levels(const struct sw_coding *coding)
+{
+    return (1u << coding->mantissa_bits) - 1;
+}
+
+/* Codes of all levels from lo to hi. */
+static inline struct sw_steps sw_steps_between(double lo, double hi, uint32_t levels)
+{
+    return (struct sw_steps){.lo = lo, .hi = hi, .levels = levels, .inverse = hi > lo ? levels / (hi - lo) : 0};
+}
+
+/* A range as it stands in section S. */
+static inline void sw_range_write(struct sw_range range, uint8_t *at)
+{
+    memcpy(at, &range.lo, sizeof range.lo);
+    memcpy(at + sizeof range.lo, &range.hi, sizeof range.hi);
+}
+
+static inline struct sw_range sw_range_read(const uint8_t *at)
+{
+    struct sw_range range;
+
+    memcpy(&range.lo, at, sizeof range.lo);
+    memcpy(&range.hi, at + sizeof range.lo, sizeof range.hi);
+    return range;
+}
+
+/* Whether all of `count` ranges are of finite numbers in order. */
+static inline bool sw_ranges_sound(const uint8_t *at, size_t count)
+{
+    bool sound = true;
+
+    for (size_t i = 0; i < count; i++, at += SW_RANGE_BYTES) {
+        struct sw_range range = sw_range_read(at);
+        uint32_t lo = sw_load_u32(at) & 0x7fffffff, hi = sw_load_u32(at + 4) & 0x7fffffff;
+
+        sound &= lo < SW_INFINITY_BITS && hi < SW_INFINITY_BITS && range.lo <= range.hi;
+    }
+    return sound;
+}
+
+/* Decodes n codes of a range. */
+static inline void sw_range_decode(const struct sw_coding *coding, struct sw_range range, const uint16_t *words,
+                                   size_t n, float *out)
+{
+    double lo = range.lo, hi = range.hi;
+
+    coding->loops->step_values(lo, (hi - lo) / sw_steps_levels(coding), hi, words, n, out);
+}
+
+/* Codes of up to 8 bits are bytes in the plane. */
+static inline void sw_words_settle(struct sw_coding *coding)
+{
+    if (coding->mantissa_bits <= 8)
+        coding->loops->bytes_from_words(coding->words, coding->coded, coding->codes);
+}
+
+static inline void sw_words_recall(const struct sw_coding *coding)
+{
+    if (coding->mantissa_bits <= 8)
+        coding->loops->words_from_bytes(coding->codes, coding->coded, coding->words);
+}
+
+#endif

@@ -1,0 +1,25 @@
+/* Block Minifloat's tiles. Internal to codec/formats/. */
+#ifndef SW_CODEC_FORMATS_TILE_H
+#define SW_CODEC_FORMATS_TILE_H
+
+#include <stdint.h>
+
+#define SW_TILE_SIDE 48u
+
+/* Tiles side by side in a stripe. */
+static inline uint64_t sw_tiles_across(uint64_t row_values)
+{
+    return (row_values + SW_TILE_SIDE - 1) / SW_TILE_SIDE;
+}
+
+/* floor(log2) of the binary32 with these magnitude bits, from -128, which also stands for less, to 127. */
+static inline int sw_tile_exponent(uint32_t magnitude)
+{
+    uint32_t exponent = magnitude >> 23;
+
+    if (exponent == 0)
+        return magnitude >= 1u << 22 ? -127 : -128;
+    return exponent < 255 ? (int)exponent - 127 : 127;
+}
+
+#endif

@@ -1,0 +1,229 @@
+/*
+ * Block Minifloat: tiles of 48 x 48 values share an exponent. A stripe is 48 rows of the tensor, and a panel some tiles
+ * of a stripe that are worked on together.
+ *
+ * A chunk is whole stripes wherever one fits, and its tiles are then measured here. Stripes of longer rows are cut by
+ * chunks, and their tiles come with the summary.
+ */
+#include <string.h>
+
+#include "codec/formats/family.h"
+#include "codec/formats/tile.h"
+
+enum {
+    PANEL_TILES = 30, /* of a stripe that fits a chunk, all but those of fewer rows than 48 */
+    PANEL_COLUMNS = PANEL_TILES * SW_TILE_SIDE,
+};
+
+/* Scales of tiles with tiny values are beyond binary32. They are lifted by this before, and let down after. */
+#define LIFT_EXPONENT 16
+
+/* The tiles a chunk has values of: all of its stripes, unless it lies within a row. */
+struct grid {
+    uint64_t first_stripe, first_tile; /* first_tile: of each stripe */
+    uint32_t stripes, tiles;           /* tiles: of each stripe */
+};
+
+static struct grid grid_of(const struct sw_extent *e)
+{
+    uint64_t first_row = sw_extent_first_row(e), last_row = first_row + sw_extent_rows(e) - 1;
+    uint64_t column = e->first % e->row_values, first = 0, last = (e->row_values - 1) / SW_TILE_SIDE;
+
+    if (first_row == last_row) {
+        first = column / SW_TILE_SIDE;
+        last = (column + e->n - 1) / SW_TILE_SIDE;
+    }
+    return (struct grid){
+        .first_stripe = first_row / SW_TILE_SIDE,
+        .first_tile = first,
+        .stripes = (uint32_t)(last_row / SW_TILE_SIDE - first_row / SW_TILE_SIDE + 1),
+        .tiles = (uint32_t)(last - first + 1),
+    };
+}
+
+static size_t tiles_scale_bytes(const struct sw_coding *coding)
+{
+    struct grid g = grid_of(&coding->extent);
+
+    return (size_t)g.stripes * g.tiles;
+}
+
+/* Columns of a panel that starts at tile `tile` of the grid's stripes, and where they are in a row. */
+struct panel {
+    uint64_t stripe, column;
+    uint32_t tiles, columns;
+    const uint8_t *shared; /* the panel's tiles in section S */
+    float factors[PANEL_COLUMNS];
+    bool lifted[PANEL_TILES];
+    bool any_lifted;
+};
+
+/* Values of row `row` in the panel that the chunk has: their place in it. False if none. */
+static bool panel_row(const struct sw_extent *e, const struct panel *p, uint64_t row, uint32_t *at, uint32_t *skip,
+                      uint32_t *n)
+{
+    uint64_t begin = row * e->row_values + p->column, end = begin + p->columns, chunk_end = e->first + e->n;
+    uint64_t from = begin > e->first ? begin : e->first, to = end < chunk_end ? end : chunk_end;
+
+    if (from >= to)
+        return false;
+    *at = (uint32_t)(from - e->first);
+    *skip = (uint32_t)(from - begin);
+    *n = (uint32_t)(to - from);
+    return true;
+}
+
+static float two_to(int exponent)
+{
+    uint32_t bits = (uint32_t)(exponent + 127) << 23;
+    float x;
+
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* Fills factors with 2^offset of each tile, or their reciprocals. */
+static void panel_scale(const struct sw_coding *coding, struct panel *p, bool reciprocal)
+{
+    struct sw_minifloat t = sw_minifloat_block(coding->exponent_bits, coding->mantissa_bits);
+
+    p->any_lifted = false;
+    for (uint32_t i = 0; i < p->tiles; i++) {
+        int offset = (int8_t)p->shared[i] - sw_minifloat_emax(&t);
+        float factor;
+
+        p->lifted[i] = offset < -126;
+        p->any_lifted |= p->lifted[i];
+        offset += p->lifted[i] ? LIFT_EXPONENT : 0;
+        factor = two_to(reciprocal ? -offset : offset);
+        for (uint32_t k = 0; k < SW_TILE_SIDE; k++)
+            p->factors[i * SW_TILE_SIDE + k] = factor;
+    }
+}
+
+/* Multiplies what belongs to lifted tiles. x is value `skip` of a row of the panel. */
+static void panel_lift(const struct panel *p, uint32_t skip, uint32_t n, float by, float *x)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (p->lifted[(skip + i) / SW_TILE_SIDE])
+            x[i] *= by;
+}
+
+static void panel_encode(struct sw_coding *coding, const struct panel *p, const float *x)
+{
+    struct sw_minifloat t = sw_minifloat_block(coding->exponent_bits, coding->mantissa_bits);
+    uint64_t row = p->stripe * SW_TILE_SIDE;
+
+    for (uint64_t end = row + SW_TILE_SIDE; row < end; row++) {
+        float lifted[PANEL_COLUMNS];
+        struct sw_draws draws;
+        uint32_t at, skip, n;
+        const float *from;
+
+        if (!panel_row(&coding->extent, p, row, &at, &skip, &n))
+            continue;
+        from = x + at;
+        sw_values_fetch(from, coding->extent.n, n);
+        if (p->any_lifted) {
+            memcpy(lifted, from, n * sizeof *from);
+            panel_lift(p, skip, n, two_to(LIFT_EXPONENT), lifted);
+            from = lifted;
+        }
+        coding->loops->minifloat_codes(&t, from, p->factors + skip, n, sw_coding_draws(coding, at, &draws),
+                                       coding->codes + at, &coding->counts);
+    }
+}
+
+static void panel_decode(const struct sw_coding *coding, const struct panel *p, float *out)
+{
+    struct sw_minifloat t = sw_minifloat_block(coding->exponent_bits, coding->mantissa_bits);
+    uint64_t row = p->stripe * SW_TILE_SIDE;
+
+    for (uint64_t end = row + SW_TILE_SIDE; row < end; row++) {
+        uint32_t at, skip, n;
+
+        if (!panel_row(&coding->extent, p, row, &at, &skip, &n))
+            continue;
+        coding->loops->minifloat_values(&t, coding->codes + at, p->factors + skip, coding->most, n, out + at);
+        if (p->any_lifted)
+            panel_lift(p, skip, n, two_to(-LIFT_EXPONENT), out + at);
+    }
+}
+
+/* Shared exponents of a panel whose stripe lies whole in the chunk. */
+static void panel_measure(const struct sw_coding *coding, const struct panel *p, const float *x, uint8_t *shared)
+{
+    const struct sw_extent *e = &coding->extent;
+    uint64_t first = p->stripe * SW_TILE_SIDE * e->row_values - e->first, rows = (e->n - first) / e->row_values;
+    uint32_t maxima[PANEL_COLUMNS] = {0};
+
+    coding->loops->column_maxima(x + first + p->column, e->row_values, rows < SW_TILE_SIDE ? rows : SW_TILE_SIDE,
+                                 p->columns, maxima);
+    for (uint32_t i = 0; i < p->tiles; i++) {
+        uint32_t most = 0;
+
+        for (uint32_t k = 0; k < SW_TILE_SIDE; k++)
+            most = maxima[i * SW_TILE_SIDE + k] > most ? maxima[i * SW_TILE_SIDE + k] : most;
+        shared[i] = (uint8_t)sw_tile_exponent(most);
+    }
+}
+
+/* Shared exponents from the summary, whose stripes have all tiles of a row. */
+static void panel_look_up(const struct sw_coding *coding, const struct panel *p, uint8_t *shared)
+{
+    uint64_t row_tiles = sw_tiles_across(coding->extent.row_values);
+    const int8_t *from = coding->summary->tiles + p->stripe * row_tiles + p->column / SW_TILE_SIDE;
+
+    memcpy(shared, from, p->tiles);
+}
+
+/* Panel number `index` of the grid, all but its factors. */
+static struct panel panel_at(const struct sw_coding *coding, const struct grid *g, uint32_t stripe, uint32_t tile)
+{
+    uint64_t column = (g->first_tile + tile) * SW_TILE_SIDE, left = coding->extent.row_values - column;
+    uint32_t tiles = g->tiles - tile < PANEL_TILES ? g->tiles - tile : PANEL_TILES;
+
+    return (struct panel){
+        .stripe = g->first_stripe + stripe,
+        .column = column,
+        .tiles = tiles,
+        .columns = left < tiles * SW_TILE_SIDE ? (uint32_t)left : tiles * SW_TILE_SIDE,
+        .shared = coding->scales + (size_t)stripe * g->tiles + tile,
+    };
+}
+
+static void tiles_encode(struct sw_coding *coding, const float *x)
+{
+    struct grid g = grid_of(&coding->extent);
+
+    for (uint32_t stripe = 0; stripe < g.stripes; stripe++)
+        for (uint32_t tile = 0; tile < g.tiles; tile += PANEL_TILES) {
+            struct panel p = panel_at(coding, &g, stripe, tile);
+            uint8_t *shared = coding->scales + (size_t)stripe * g.tiles + tile;
+
+            if (coding->summary != NULL && coding->summary->need == SW_NEED_TILES)
+                panel_look_up(coding, &p, shared);
+            else
+                panel_measure(coding, &p, x, shared);
+            panel_scale(coding, &p, true);
+            panel_encode(coding, &p, x);
+        }
+}
+
+static bool tiles_decode(const struct sw_coding *coding, float *out)
+{
+    struct grid g = grid_of(&coding->extent);
+
+    if (coding->scale_bytes != (size_t)g.stripes * g.tiles)
+        return false;
+    for (uint32_t stripe = 0; stripe < g.stripes; stripe++)
+        for (uint32_t tile = 0; tile < g.tiles; tile += PANEL_TILES) {
+            struct panel p = panel_at(coding, &g, stripe, tile);
+
+            panel_scale(coding, &p, false);
+            panel_decode(coding, &p, out);
+        }
+    return true;
+}
+
+const struct sw_family sw_family_tiles = {tiles_scale_bytes, tiles_encode, tiles_decode};

@@ -1,0 +1,41 @@
+/* The AVX2 tier. What it has no better way for it takes from portable C. */
+#include "codec/kernels/x86.h"
+
+#if SW_KERNELS_X86
+
+#include "codec/kernels/scalar.h"
+#include "codec/kernels/vec_avx2.h"
+
+#include "codec/kernels/plane_template.h"
+#include "codec/kernels/values_template.h"
+
+const struct sw_kernels sw_kernels_avx2 = {
+    .tier = SW_TIER_AVX2,
+    .name = "avx2",
+    .checksum = sw_avx2_checksum,
+    .stream_copy = stream_copy,
+    .scan = sw_scalar_scan,
+    .max_finite = max_finite,
+    .quantise = sw_scalar_quantise,
+    .zeros_squeeze = sw_scalar_zeros_squeeze,
+    .zeros_spread = sw_scalar_zeros_spread,
+    .exponents_split = sw_scalar_exponents_split,
+    .plane_encode = plane_encode,
+    .sfp_encode = sfp_encode,
+    .sfp_squeeze = sw_scalar_sfp_squeeze,
+    .plane_decode = plane_decode,
+    .gecko_measure = sw_scalar_gecko_measure,
+    .gecko_encode = sw_scalar_gecko_encode,
+    .gecko_split = sw_scalar_gecko_split,
+    .gecko_decode = sw_scalar_gecko_decode,
+    .gecko_join = sw_scalar_gecko_join,
+    .rans_encode = sw_scalar_rans_encode,
+    .rans_decode = sw_avx2_rans_decode,
+    .rans_join = sw_avx2_rans_join,
+    .window_encode = sw_scalar_window_encode,
+    .window_decode = sw_scalar_window_decode,
+    .values_take = sw_scalar_values_take,
+    .lossless_split = sw_scalar_lossless_split,
+};
+
+#endif

@@ -1,0 +1,60 @@
+# shellcheck shell=bash
+# The Debian packages Spillway needs, in one place: sourced by deploy/demo.sh, tests/run.sh and tests/bench/run.sh.
+#
+#   packages_install build demo     installs what is missing of these sets, and nothing when all is there
+
+declare -A packages=(
+    [build]="build-essential cmake ninja-build pkg-config libuv1-dev libprotobuf-c-dev protobuf-c-compiler
+        libxxhash-dev libzstd-dev libconfuse-dev libjansson-dev libpng-dev"
+    [test]="libcmocka-dev protobuf-compiler python3-numpy python3-protobuf python3-pytest python3-torch python3-xxhash"
+    [bench]="libcmocka-dev libblosc-dev libfpzip-dev liblz4-dev libzfp-dev libzstd-dev python3-matplotlib"
+    [demo]="python3-numpy python3-torch dataset-fashion-mnist"
+)
+
+# Prints those of the named packages that dpkg does not call installed. A package of another architecture beside this
+# machine's own is another line, and counts for nothing.
+packages_missing() {
+    local package native
+    native=$(dpkg --print-architecture 2>/dev/null) || native=
+    for package in "$@"; do
+        dpkg-query -W -f '${db:Status-Status} ${Architecture}\n' "$package" 2>/dev/null |
+            grep -qxE "installed ($native|all)" || echo "$package"
+    done
+}
+
+# Runs its arguments as root, which apt-get needs.
+packages_as_root() {
+    if [[ $(id -u) == 0 ]]; then
+        "$@"
+    else
+        sudo -- "$@"
+    fi
+}
+
+packages_install() {
+    local set missing=()
+    mapfile -t missing < <(
+        for set in "$@"; do
+            # The lists are words to be split.
+            # shellcheck disable=SC2086
+            packages_missing ${packages[$set]}
+        done | sort -u
+    )
+    [[ ${#missing[@]} == 0 ]] && return 0
+
+    if ! command -v apt-get >/dev/null; then
+        echo "This machine has no apt-get. Install what these Debian packages hold, then run again: ${missing[*]}" >&2
+        return 1
+    fi
+    if [[ $(id -u) != 0 ]] && ! command -v sudo >/dev/null; then
+        echo "Some packages are missing. Run this as root, then run again: apt-get install ${missing[*]}" >&2
+        return 1
+    fi
+    echo "Installing ${missing[*]}" >&2
+    # Quiet unless it fails; stdout belongs to the caller's figures.
+    {
+        packages_as_root apt-get -qq update &&
+            packages_as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends \
+                -o Dpkg::Use-Pty=0 install "${missing[@]}" >/dev/null
+    } >&2
+}
