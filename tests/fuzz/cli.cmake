@@ -1,0 +1,1 @@
+sw_fuzz_target(safetensors sw_safetensors)

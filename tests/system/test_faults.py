@@ -1,0 +1,133 @@
+"""kill -9 on either side, at the worst moment."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import wire
+from harness import SANITIZE, DaemonTest, main, pattern, until
+from raw import Gone
+
+MIB = 1 << 20
+
+
+def spill_half(endpoint: str) -> None:
+    """Run as a process of its own: fills two groups, stops in the middle of four puts and a get, and waits for death."""
+    from raw import Raw
+
+    client = Raw(endpoint, window=100_000)
+    client.returns_credit = False
+    for i in range(8):
+        client.put(f"mine{i}", pattern(700_000, i), group=1 + i % 2)
+    client.start_get("mine0")
+    for i in range(4):
+        request = client.start_put(client.describe(f"half{i}", "U8", (64 * MIB,), group=1))
+        client.send_data(request, pattern(900_000, i))
+    print("half-way", flush=True)
+    signal.pause()
+
+
+class Clients(DaemonTest):
+    flags = ("--grace", "1s", "--set", "stall_timeout=20s")
+    tcp = True
+
+    def killed_in_the_middle(self, endpoint: str) -> None:
+        child = subprocess.Popen(
+            [sys.executable, __file__, "--spill-half", endpoint], stdout=subprocess.PIPE, env=os.environ
+        )
+        self.assertEqual(child.stdout.readline(), b"half-way\n")
+        child.kill()
+        child.wait()
+        child.stdout.close()
+
+    def test_killed_in_mid_spill(self) -> None:
+        other = self.connect()
+        other.put("others", b"stays")
+        for endpoint in (self.daemon.unix, self.daemon.tcp):
+            with self.subTest(endpoint):
+                self.killed_in_the_middle(endpoint)
+                began = time.monotonic()
+                self.await_stats(store_unpublished_objects=0, staging_used_bytes=0)
+                self.assertTrue(other.exists("mine3"), "within the grace its groups are kept")
+                until("its groups are freed", lambda: not other.exists("mine3"), 10)
+                self.assertGreater(time.monotonic() - began, 0.5)
+                self.assertEqual(other.names(), ["others"])
+        other.free("others")
+        self.assert_idle()
+
+    def test_killed_many_times(self) -> None:
+        """What is kept, or counted wrong, would add up."""
+        for _ in range(10 if not SANITIZE else 3):
+            self.killed_in_the_middle(self.daemon.unix)
+        self.await_stats(sessions_open=1)
+        self.assert_idle()
+
+
+class Daemons(DaemonTest):
+    memory = "512M"
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.size = (256 if not SANITIZE else 160) * MIB  # the command fetches 64 MiB at a time
+        owner = self.connect()
+        owner.put("w", bytes(self.size))
+        owner.close()
+
+    def fetch(self, *options: str) -> subprocess.Popen:
+        """`spillway get` into a pipe that nobody reads yet."""
+        fetching = subprocess.Popen(
+            [os.environ["SPILLWAY"], "get", "w", "-e", self.daemon.unix, *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        self.addCleanup(fetching.stdout.close)
+        self.addCleanup(fetching.stderr.close)
+        self.addCleanup(fetching.kill)
+        return fetching
+
+    def test_killed_in_mid_fetch(self) -> None:
+        """The client ends in time, says why, and hands out nothing as if it were whole."""
+        fetching = self.fetch("--timeout", "2")
+        fetching.stdout.read(1000)
+        self.daemon.kill()
+        began = time.monotonic()
+        rest, said = fetching.communicate(timeout=30)
+        self.assertEqual(fetching.returncode, 1)
+        self.assertLess(time.monotonic() - began, 15)
+        self.assertLess(1000 + len(rest), self.size)
+        self.assertIn(b"spillway", said)
+        self.assertGreater(len(said.strip().splitlines()), 0)
+
+    def test_stopped_in_mid_fetch(self) -> None:
+        """A daemon that hangs is no reason to hang."""
+        fetching = self.fetch("--timeout", "2")
+        fetching.stdout.read(1000)
+        self.daemon.process.send_signal(signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            fetching.communicate(timeout=30)
+            self.assertEqual(fetching.returncode, 1)
+            self.assertLess(time.monotonic() - began, 15)
+        finally:
+            self.daemon.process.send_signal(signal.SIGCONT)
+
+    def test_started_again_after_a_kill(self) -> None:
+        """The socket file of the dead daemon is in nobody's way; what was in memory is gone, and said to be."""
+        client = self.connect()
+        client.put("mine", b"x", group=1)
+        self.daemon.kill()
+        with self.assertRaises(Gone):
+            client.receive()
+        self.assertTrue(Path(self.daemon.socket).exists())
+        again = self.start_daemon(socket=self.daemon.socket)
+        self.assert_refused(wire.SESSION_LOST, self.connect, again.unix, secret=client.secret, resume=True)
+        self.assertEqual(self.connect(again.unix).names(), [])
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--spill-half"]:
+        spill_half(sys.argv[2])
+    main()

@@ -1,0 +1,7 @@
+# The library against a scripted server.
+add_library(client_peer STATIC peer.c client_help.c)
+target_link_libraries(client_peer PUBLIC sw_client PkgConfig::CMOCKA)
+
+foreach(test client client_connect client_faults)
+  sw_unit_test(${test} client_peer)
+endforeach()
