@@ -1,0 +1,48 @@
+"""Spill tensors to spillwayd and fetch them back.
+
+    import numpy, spillway
+
+    with spillway.Client() as client:
+        client.put("layer1/weight", numpy.zeros((256, 1024), "f4"), kind="weight")
+        weight = client.get("layer1/weight")
+
+`spillway.torch.offload()` keeps the activations of a PyTorch training run in the daemon. It is imported apart, so that
+this package needs neither torch nor numpy.
+"""
+
+from .client import Client, ObjectInfo, SpaceInfo, Ticket
+from .errors import (
+    ClosedError,
+    CorruptError,
+    DeadlineError,
+    ForkedError,
+    FullError,
+    InternalError,
+    NotFoundError,
+    RetryError,
+    SpillwayError,
+    SystemCallError,
+    TensorLostError,
+    UsageError,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Client",
+    "ClosedError",
+    "CorruptError",
+    "DeadlineError",
+    "ForkedError",
+    "FullError",
+    "InternalError",
+    "NotFoundError",
+    "ObjectInfo",
+    "RetryError",
+    "SpaceInfo",
+    "SpillwayError",
+    "SystemCallError",
+    "TensorLostError",
+    "Ticket",
+    "UsageError",
+]

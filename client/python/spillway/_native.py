@@ -1,0 +1,172 @@
+"""The C library: where it is found, and what its structs and functions look like.
+
+This mirrors spillway/client.h and holds nothing else. ctypes releases the interpreter's lock during every call, so a
+thread that waits for the daemon stops no other one. No function here gets a callback that the library's own thread
+would run: it would have to take that lock in the middle of a training step.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import os
+from ctypes import POINTER, byref, c_char, c_char_p, c_int, c_size_t, c_uint32, c_uint64, c_void_p
+from pathlib import Path
+
+SPACE_CAP = 65
+NAME_CAP = 1025
+FORMAT_CAP = 32
+INFO_DIMS = 64
+
+
+class Error(ctypes.Structure):
+    _fields_ = [("status", c_int), ("retry_after_ms", c_uint32), ("text", c_char * 256)]
+
+
+class Options(ctypes.Structure):
+    _fields_ = [("client_name", c_char_p), ("connect_timeout_ms", c_uint32), ("request_timeout_ms", c_uint32)]
+
+
+class Info(ctypes.Structure):
+    _fields_ = [
+        ("space", c_char * SPACE_CAP),
+        ("name", c_char * NAME_CAP),
+        ("format", c_char * FORMAT_CAP),
+        ("kind", c_int),
+        ("dtype", c_int),
+        ("ndim", c_uint32),
+        ("shape", c_uint64 * INFO_DIMS),
+        ("group", c_uint64),
+        ("raw_bytes", c_uint64),
+        ("stored_bytes", c_uint64),
+        ("generation", c_uint64),
+        ("age_ms", c_uint64),
+        ("chunks", c_uint32),
+        ("flushed", c_uint64),
+        ("saturated", c_uint64),
+        ("nonfinite_chunks", c_uint64),
+        ("signs_kept_chunks", c_uint64),
+        ("raw_chunks", c_uint64),
+        ("sign_bits", c_uint64),
+        ("exponent_bits", c_uint64),
+        ("mantissa_bits", c_uint64),
+        ("raw_bits", c_uint64),
+        ("metadata_bits", c_uint64),
+    ]
+
+
+class PutArgs(ctypes.Structure):
+    _fields_ = [
+        ("space", c_char_p),
+        ("name", c_char_p),
+        ("kind", c_int),
+        ("dtype", c_int),
+        ("ndim", c_uint32),
+        ("shape", POINTER(c_uint64)),
+        ("group", c_uint64),
+        ("format", c_char_p),
+        ("timeout_ms", c_uint32),
+    ]
+
+
+class GetArgs(ctypes.Structure):
+    _fields_ = [
+        ("space", c_char_p),
+        ("name", c_char_p),
+        ("offset", c_uint64),
+        ("length", c_uint64),
+        ("generation", c_uint64),
+        ("encoded", c_int),
+        ("timeout_ms", c_uint32),
+    ]
+
+
+class SpaceInfo(ctypes.Structure):
+    _fields_ = [
+        ("space", c_char * SPACE_CAP),
+        ("objects", c_uint64),
+        ("raw_bytes", c_uint64),
+        ("stored_bytes", c_uint64),
+        ("quota_bytes", c_uint64),
+    ]
+
+
+# Called by the library on the thread that makes the call, while it makes it.
+LIST_FN = ctypes.CFUNCTYPE(c_int, POINTER(Info), c_void_p)
+SPACE_FN = ctypes.CFUNCTYPE(c_int, POINTER(SpaceInfo), c_void_p)
+STATS_FN = ctypes.CFUNCTYPE(c_int, c_char_p, c_uint64, c_void_p)
+
+_ERR = POINTER(Error)
+_INFO = POINTER(Info)
+_NAMES = POINTER(c_char_p)
+
+_PROTOTYPES = {
+    "sw_status_name": (c_char_p, [c_int]),
+    "sw_status_text": (c_char_p, [c_int]),
+    "sw_status_class": (c_int, [c_int]),
+    "sw_connect": (c_int, [c_char_p, POINTER(Options), POINTER(c_void_p), _ERR]),
+    "sw_close": (None, [c_void_p]),
+    "sw_put": (c_int, [c_void_p, POINTER(PutArgs), c_void_p, _INFO, _ERR]),
+    "sw_get": (c_int, [c_void_p, POINTER(GetArgs), c_void_p, c_size_t, POINTER(c_size_t), _INFO, _ERR]),
+    "sw_stat": (c_int, [c_void_p, c_char_p, c_char_p, _INFO, _ERR]),
+    "sw_list": (c_int, [c_void_p, c_char_p, c_char_p, LIST_FN, c_void_p, _ERR]),
+    "sw_list_spaces": (c_int, [c_void_p, SPACE_FN, c_void_p, _ERR]),
+    "sw_free": (c_int, [c_void_p, c_char_p, _NAMES, c_size_t, POINTER(c_uint64), _ERR]),
+    "sw_free_group": (c_int, [c_void_p, c_uint64, POINTER(c_uint64), _ERR]),
+    "sw_stats": (c_int, [c_void_p, STATS_FN, c_void_p, _ERR]),
+    "sw_ping": (c_int, [c_void_p, POINTER(c_uint64), _ERR]),
+    "sw_new_group": (c_uint64, [c_void_p]),
+    "sw_submit_put": (c_int, [c_void_p, POINTER(PutArgs), c_void_p, c_void_p, c_void_p, POINTER(c_void_p), _ERR]),
+    "sw_submit_get": (
+        c_int,
+        [c_void_p, POINTER(GetArgs), c_void_p, c_size_t, c_void_p, c_void_p, POINTER(c_void_p), _ERR],
+    ),
+    "sw_submit_free": (
+        c_int,
+        [c_void_p, c_char_p, _NAMES, c_size_t, c_void_p, c_void_p, POINTER(c_void_p), _ERR],
+    ),
+    "sw_wait": (c_int, [c_void_p, c_uint32, _ERR]),
+    "sw_ticket_result": (c_int, [c_void_p, POINTER(c_size_t), _INFO, _ERR]),
+    "sw_cancel": (None, [c_void_p]),
+    "sw_ticket_release": (None, [c_void_p]),
+}
+
+_FILE_NAMES = ("libspillway.so.0", "libspillway.so")
+
+
+def _candidates() -> list[str]:
+    """Where the library may be, best first."""
+    if chosen := os.environ.get("SPILLWAY_LIBRARY"):
+        return [chosen]
+    package = Path(__file__).resolve().parent
+    beside = [package / name for name in _FILE_NAMES]
+    # In a source tree: the newest build wins, which is the one that somebody works with.
+    root = package.parents[2]
+    built = root.glob("build/*/client/libspillway.so") if (root / "CMakePresets.json").is_file() else []
+    newest_first = sorted(built, key=lambda path: path.stat().st_mtime, reverse=True)
+    found = [str(path) for path in [*beside, *newest_first] if path.is_file()]
+    system = ctypes.util.find_library("spillway")
+    return [*found, *([system] if system else []), *_FILE_NAMES]
+
+
+def _load() -> ctypes.CDLL:
+    complaints = []
+    for path in _candidates():
+        try:
+            library = ctypes.CDLL(path)
+            for name, (result, arguments) in _PROTOTYPES.items():
+                function = getattr(library, name)
+                function.restype, function.argtypes = result, arguments
+            return library
+        except (OSError, AttributeError) as complaint:
+            complaints.append(str(complaint))
+    raise ImportError(
+        "spillway needs its C library, libspillway.so, and found none that fits: "
+        + "; ".join(complaints)
+        + ". Install it, or name the file in the environment variable SPILLWAY_LIBRARY."
+    )
+
+
+lib = _load()
+
+__all__ = ["lib", "byref", "Error", "Options", "Info", "PutArgs", "GetArgs", "SpaceInfo"]

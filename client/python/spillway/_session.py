@@ -1,0 +1,396 @@
+"""What one `with offload()` block has in the daemon, and when it goes.
+
+A save makes an Entry (one object in the daemon) and hands autograd a Spilled handle, which keeps the entry alive. When
+autograd drops the last handle, the entry's finalizer puts its name in a queue, and a thread frees queued names in
+batches. That holds for every way in which a graph can end: a backward pass, a second one, none at all, an exception.
+The group is only a backstop for frees that failed: it goes after the block has ended and the last handle is gone, at
+the latest with the connection.
+
+A put is a Flight: it holds the memory that it reads until it has landed, and at most a window of such memory is held.
+A tensor needed earlier is taken from there. One whose put fails stays there, which is how a full daemon costs memory
+and nothing else.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import ctypes
+import os
+import queue
+import secrets
+import threading
+import time
+import weakref
+from typing import NamedTuple
+
+import torch
+from torch.multiprocessing.reductions import StorageWeakRef
+
+from . import _info, _native, errors
+from ._footprint import DTYPES, Extent, compact, elements, extent_of, storage_of, whole
+from ._handles import Spilled, VersionWatch
+from ._pause import Pause
+from ._stats import OffloadStats
+from .client import Client, batches
+from .ticket import Ticket
+
+# How long the freeing thread gathers names before it sends them: one request then frees many tensors.
+_GATHER_S = 0.002
+
+# How long the end of a block waits for its last frees. They go on behind its back if that does not suffice.
+_END_S = 3.0
+
+_KIND = _info.KINDS.index("activation")
+
+
+class Settings(NamedTuple):
+    space: str
+    name_prefix: str
+    format: str | None
+    timeout_ms: int
+    window_bytes: int
+
+
+class Flight:
+    """A put under way, and how it ended. Until it has succeeded, `source` holds the elements."""
+
+    def __init__(self, ticket: Ticket[tuple[int, int, int]], source: torch.Tensor) -> None:
+        self.ticket = ticket
+        self.source: torch.Tensor | None = source
+        self.bytes = source.numel() * source.element_size()
+        self.generation = 0
+
+
+class _Retired(NamedTuple):
+    key: tuple
+    name: str
+    flight: Flight | None
+
+
+class Entry:
+    """One object in the daemon: a run of a storage's elements as they were at one version. Freed when it dies."""
+
+    def __init__(self, session: Session, key: tuple, name: str, tensor: torch.Tensor, first: int) -> None:
+        self.session = session
+        self.key = key
+        self.name = name
+        self.dtype = tensor.dtype
+        self.device = tensor.device
+        self.first = first
+        self.flight: Flight | None = None
+        self.root = weakref.ref(_root(tensor))
+        # Keeps the storage's address, which is part of the key, from being used for another storage.
+        self.storage = StorageWeakRef(storage_of(tensor))
+        self.watch = VersionWatch(tensor)
+
+    def __del__(self, getpid=os.getpid) -> None:
+        if self.flight:
+            # Nobody can ask for it any more. While the put reads it, its ticket holds it.
+            self.flight.source = None
+        if getpid() == self.session.pid:
+            self.session.retired.put(_Retired(self.key, self.name, self.flight))
+
+
+class Session:
+    def __init__(self, client: Client, owned: bool, settings: Settings, stats: OffloadStats) -> None:
+        self.client = client
+        self.pid = os.getpid()
+        # Dead entries, events to set once all before them are freed, or None to look again whether to end.
+        # Its put() never blocks and may be called by a finalizer at any moment.
+        self.retired: queue.SimpleQueue = queue.SimpleQueue()
+        self._owned = owned
+        self._settings = settings
+        self._stats = stats
+        self._group = client.new_group()
+        self._prefix = f"{settings.name_prefix}/{self.pid}-{secrets.token_hex(4)}"
+        self._lock = threading.Lock()
+        self._entries: dict[tuple, weakref.ref[Entry]] = {}
+        self._window: collections.deque[Flight] = collections.deque()
+        self._window_bytes = 0
+        self._serial = 0
+        self._live = 0
+        self._exited = False
+        self._missed_free = False
+        self._ended = threading.Event()
+        self._pause = Pause()
+        # What a backward pass raised: the end of the block restores it.
+        self.raised: errors.SpillwayError | None = None
+        threading.Thread(target=self._free_retired, name="spillway-free", daemon=True).start()
+
+    def spill(self, tensor: torch.Tensor) -> Spilled | str:
+        """A handle, or the reason why the tensor has to stay in the process."""
+        # First of all: a forked child must not touch the lock.
+        if os.getpid() != self.pid:
+            return "forked"
+        if reason := self._pause.reason():
+            return reason
+        extent = extent_of(tensor)
+        if entry := self._find(tensor, extent):
+            with self._lock:
+                self._stats.shared += 1
+            return Spilled(entry, tensor, tensor.stride(), tensor.storage_offset())
+        if extent:
+            return self._put(tensor, extent, tensor.stride(), tensor.storage_offset(), elements(tensor, extent))
+        payload, strides = compact(tensor)
+        return self._put(tensor, None, strides, 0, payload)
+
+    def fetch(self, entry: Entry, extent: Extent) -> torch.Tensor:
+        """A run of the entry's elements on the original's device: in fresh memory, or where they still are."""
+        assert entry.flight is not None
+        source = entry.flight.source
+        if source is not None:
+            return source[extent.first - entry.first :][: extent.length].to(entry.device)
+        flat = torch.empty(extent.length, dtype=entry.dtype)
+        width = flat.element_size()
+        offset_bytes, wanted_bytes = (extent.first - entry.first) * width, extent.length * width
+        args = _native.GetArgs(
+            self._settings.space.encode(),
+            entry.name.encode(),
+            offset_bytes,
+            wanted_bytes,
+            entry.flight.generation,
+            0,
+            self._settings.timeout_ms,
+        )
+        try:
+            self.client._submit_get(_Lent(flat), args, int).result()
+        except errors.SpillwayError as error:
+            self._count_failure(error)
+            raise
+        with self._lock:
+            self._stats.fetched += 1
+            self._stats.fetched_bytes += wanted_bytes
+        return flat.to(entry.device)
+
+    def flush(self, timeout: float = _END_S) -> bool:
+        """Waits until all puts have landed and what has been dropped so far is freed in the daemon."""
+        self._settle(0)
+        freed = threading.Event()
+        self.retired.put(freed)
+        return freed.wait(timeout)
+
+    def exit(self) -> None:
+        """The block has ended. Handles may live on: the session ends with the last of them."""
+        if os.getpid() != self.pid:
+            return
+        # With the daemon away there is nothing to wait for.
+        reachable = not self._pause.reason()
+        if reachable:
+            self.flush()
+        # From here on the freeing thread ends when nothing lives any more; before, it would have left flush alone.
+        with self._lock:
+            self._exited = True
+            idle = self._live == 0
+        self.retired.put(None)
+        if reachable and idle:
+            self._ended.wait(_END_S)
+
+    def _find(self, tensor: torch.Tensor, extent: Extent | None) -> Entry | None:
+        """An entry that holds this tensor's bytes: its whole storage, or the very part that it shows.
+
+        The address and version of a storage do not suffice: `x.data` shares x's storage but not its version counter.
+        Tensors with one root share one counter.
+        """
+        with self._lock:
+            for candidate in {whole(tensor), extent} - {None}:
+                found = self._entries.get(_key(tensor, candidate))
+                entry = found() if found else None
+                if entry is not None and entry.root() is _root(tensor):
+                    return entry
+        return None
+
+    def _put(
+        self,
+        tensor: torch.Tensor,
+        extent: Extent | None,
+        strides: tuple[int, ...],
+        offset: int,
+        payload: torch.Tensor,
+    ) -> Spilled | str:
+        with self._lock:
+            if self._ended.is_set():
+                return "closed"
+            self._serial += 1
+            self._live += 1
+            name = f"{self._prefix}/{self._serial}"
+        # From here on the entry counts: whatever happens, its end is announced by its finalizer.
+        entry = Entry(self, _key(tensor, extent), name, tensor, extent.first if extent else 0)
+        # Row-major tensors go with their shape, for formats that look at rows; anything else is a run of elements.
+        exact = extent and tensor.is_contiguous() and tensor.numel() == extent.length
+        try:
+            flight = self._launch(name, payload.cpu(), tuple(tensor.shape) if exact else (payload.numel(),))
+        except errors.SpillwayError as error:
+            return self._refused(error)
+        entry.flight = flight
+        with self._lock:
+            if extent:
+                self._entries[entry.key] = weakref.ref(entry)
+            self._window.append(flight)
+            self._window_bytes += flight.bytes
+        self._settle(self._settings.window_bytes)
+        return Spilled(entry, tensor, strides, offset)
+
+    def _launch(self, name: str, payload: torch.Tensor, shape: tuple[int, ...]) -> Flight:
+        args = _native.PutArgs(
+            self._settings.space.encode(),
+            name.encode(),
+            _KIND,
+            DTYPES[payload.dtype].number,
+            len(shape),
+            (ctypes.c_uint64 * max(1, len(shape)))(*shape),
+            self._group,
+            self._settings.format.encode() if self._settings.format else None,
+            self._settings.timeout_ms,
+        )
+        return Flight(self.client._submit_put(_Lent(payload), args, _outcome), payload)
+
+    def _settle(self, most_bytes: int) -> None:
+        """Notes how puts have ended, oldest first, and waits until at most so many bytes are under way."""
+        while True:
+            with self._lock:
+                if not self._window:
+                    return
+                flight, must_wait = self._window[0], self._window_bytes > most_bytes
+            if not flight.ticket.wait(None if must_wait else 0):
+                return
+            if self._take_off(flight):
+                self._land(flight)
+
+    def _take_off(self, flight: Flight) -> bool:
+        """Takes the flight off the window. True for the one thread that found it there."""
+        with self._lock:
+            if flight not in self._window:
+                return False
+            self._window.remove(flight)
+            self._window_bytes -= flight.bytes
+            return True
+
+    def _land(self, flight: Flight) -> None:
+        try:
+            raw_bytes, stored_bytes, generation = flight.ticket.result()
+        except errors.SpillwayError as error:
+            reason = self._refused(error)
+            with self._lock:
+                self._stats.keep(reason, flight.bytes)
+            return
+        self._pause.over()
+        with self._lock:
+            self._stats.spilled += 1
+            self._stats.raw_bytes += raw_bytes
+            self._stats.stored_bytes += stored_bytes
+        # In this order: who finds no source needs the generation.
+        flight.generation = generation
+        flight.source = None
+
+    def _refused(self, error: errors.SpillwayError) -> str:
+        """Notes why a request failed and names the reason."""
+        self._pause.after(error)
+        with self._lock:
+            self._stats.last_error = str(error)
+        return error.status_name.lower()
+
+    def _count_failure(self, error: errors.SpillwayError) -> None:
+        # In a forked child nobody looks at the counts, and the lock may be held for ever.
+        if os.getpid() != self.pid:
+            return
+        with self._lock:
+            self._stats.failures += 1
+            self._stats.corrupt += isinstance(error, errors.CorruptError)
+            self._stats.last_error = str(error)
+
+    # The freeing thread
+
+    def _free_retired(self) -> None:
+        while not self._ended.is_set():
+            self._free_batch(self.retired.get())
+
+    def _free_batch(self, first: object) -> None:
+        time.sleep(_GATHER_S)
+        items = [first, *self._gathered()]
+        retired = [item for item in items if isinstance(item, _Retired)]
+        self._forget(retired)
+        self._withdraw(retired)
+        self._free(retired)
+        self._end_if_idle()
+        for item in items:
+            if isinstance(item, threading.Event):
+                item.set()
+
+    def _gathered(self) -> list:
+        items = []
+        try:
+            while True:
+                items.append(self.retired.get_nowait())
+        except queue.Empty:
+            return items
+
+    def _forget(self, retired: list[_Retired]) -> None:
+        with self._lock:
+            for item in retired:
+                found = self._entries.get(item.key)
+                # A younger entry may have taken the place.
+                if found and found() is None:
+                    del self._entries[item.key]
+
+    def _withdraw(self, retired: list[_Retired]) -> None:
+        """Ends puts whose tensors nobody needs any more."""
+        for item in retired:
+            if item.flight and self._take_off(item.flight):
+                with contextlib.suppress(errors.SpillwayError):
+                    item.flight.ticket.cancel()
+                item.flight.ticket.wait()
+                with self._lock:
+                    self._stats.withdrawn += 1
+
+    def _free(self, retired: list[_Retired]) -> None:
+        freed = 0
+        try:
+            # A put that failed or was cancelled may have arrived all the same: its name is freed too.
+            for names in batches(item.name for item in retired if item.flight):
+                self.client._submit_free(names, self._settings.space).result()
+            freed = sum(1 for item in retired if item.flight and item.flight.generation)
+        except errors.SpillwayError as error:
+            # What could not be freed now goes with the group, or is gone with the daemon's session already.
+            self._missed_free = True
+            self._refused(error)
+        with self._lock:
+            self._live -= len(retired)
+            self._stats.freed += freed
+
+    def _end_if_idle(self) -> None:
+        with self._lock:
+            if not self._exited or self._live:
+                return
+            self._ended.set()
+        if self._owned:
+            # The group ends with the connection.
+            self.client.close()
+        elif self._missed_free and not self._pause.reason():
+            # A daemon's session that is gone has no groups any more.
+            with contextlib.suppress(errors.SpillwayError):
+                self.client.free_group(self._group)
+
+
+class _Lent:
+    """A dense tensor's memory."""
+
+    def __init__(self, tensor: torch.Tensor) -> None:
+        self._tensor: torch.Tensor | None = tensor
+        self.address = tensor.data_ptr()
+        self.bytes = tensor.numel() * tensor.element_size()
+
+    def release(self) -> None:
+        self._tensor = None
+
+
+def _outcome(info: _native.Info) -> tuple[int, int, int]:
+    return info.raw_bytes, info.stored_bytes, info.generation
+
+
+def _root(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor if tensor._base is None else tensor._base
+
+
+def _key(tensor: torch.Tensor, extent: Extent | None) -> tuple:
+    return (storage_of(tensor)._cdata, tensor.dtype, tensor._version, extent)

@@ -1,0 +1,130 @@
+"""Activations of a PyTorch training run, kept in spillwayd between forward and backward.
+
+    import spillway.torch
+
+    with spillway.torch.offload() as offload:
+        for batch, target in loader:
+            loss = loss_of(model(batch), target)
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+    print(offload.stats)
+
+Losses and gradients are the same to the bit as without it, unless `format` or a policy of the daemon asks for a lossy
+format. What cannot be spilled stays in the process and is counted: the daemon's absence or a full store never ends a
+training run. Only a tensor that was spilled and is lost does, with a TensorLostError in the backward pass.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch.autograd.graph import saved_tensors_hooks
+
+from . import errors
+from ._footprint import reason_to_stay
+from ._handles import Kept, Spilled
+from ._session import Session, Settings
+from ._stats import OffloadStats
+from .client import Client
+
+__all__ = ["Offload", "OffloadStats", "offload"]
+
+# Below this a round trip to the daemon costs more than the memory is worth.
+_MIN_BYTES = 16 * 1024
+
+# Enough for the daemon to encode one tensor while the network makes the next.
+_WINDOW_BYTES = 16 << 20
+
+
+class Offload:
+    """See offload(). `stats` counts over all blocks; each thread needs an object of its own."""
+
+    def __init__(self, client: Client | str | None, min_bytes: int, settings: Settings) -> None:
+        self.stats = OffloadStats()
+        self._client = client
+        self._min_bytes = min_bytes
+        self._settings = settings
+        self._session: Session | None = None
+        self._absent = ""
+        self._hooks: saved_tensors_hooks | None = None
+
+    def __enter__(self) -> Offload:
+        if self._hooks is not None:
+            raise RuntimeError("this offload is in use already: make another one, for the same client if you like")
+        try:
+            if isinstance(self._client, Client):
+                self._session = Session(self._client, False, self._settings, self.stats)
+            else:
+                own = Client(self._client, timeout=self._settings.timeout_ms / 1000)
+                self._session = Session(own, True, self._settings, self.stats)
+        except errors.SpillwayError as error:
+            self._absent = "forked" if isinstance(error, errors.ForkedError) else "absent"
+            self.stats.last_error = str(error)
+        self._hooks = saved_tensors_hooks(self._pack, _unpack)
+        self._hooks.__enter__()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        hooks, self._hooks = self._hooks, None
+        assert hooks is not None
+        hooks.__exit__(*exc)
+        session, self._session = self._session, None
+        if session:
+            raised, session.raised = session.raised, None
+            session.exit()
+            _restore(exc[1], raised)
+
+    def flush(self) -> None:
+        """Waits until what autograd has dropped so far is freed in the daemon, and `stats` says so."""
+        if self._session:
+            self._session.flush()
+
+    def _pack(self, tensor: torch.Tensor) -> Kept | Spilled:
+        reason = reason_to_stay(tensor, self._min_bytes)
+        if reason is None:
+            spilled = self._session.spill(tensor) if self._session else self._absent
+            if isinstance(spilled, Spilled):
+                return spilled
+            reason = spilled
+        self.stats.keep(reason, tensor.numel() * tensor.element_size())
+        return Kept(tensor)
+
+
+def _unpack(handle: Kept | Spilled) -> torch.Tensor:
+    return handle.restore()
+
+
+def _restore(passing: object, raised: errors.SpillwayError | None) -> None:
+    """Before version 2, torch made a RuntimeError of what unpacking raised, with the message somewhere in it."""
+    if raised and type(passing) is RuntimeError and str(raised) in str(passing):
+        raise raised from passing
+
+
+def offload(
+    client: Client | str | None = None,
+    *,
+    min_bytes: int = _MIN_BYTES,
+    format: str | None = None,
+    space: str = "default",
+    name_prefix: str = "autograd",
+    timeout: float = 10.0,
+    window_bytes: int = _WINDOW_BYTES,
+) -> Offload:
+    """A context manager: tensors that autograd saves inside it live in spillwayd until it drops them.
+
+    client      a Client, which stays open, or an endpoint to connect to ("unix:PATH"); None takes the usual one.
+    min_bytes   smaller tensors stay in the process.
+    format      None leaves it to the daemon's policy, which is lossless by default; "lossless" demands that.
+    name_prefix objects are called PREFIX/PROCESS-RANDOM/NUMBER.
+    timeout     seconds that one spill or fetch may take.
+    window_bytes  how much may be on its way to the daemon while the forward pass goes on; 0 waits for each tensor.
+                A tensor needed while it is on its way is not fetched. This much memory the trainer does not save.
+
+    Saved once is what shares a storage at the same version. Parameters and their views, sparse and quantised tensors,
+    subclasses, lazy conjugates and whatever is neither on the CPU nor on CUDA stay in the process. So does everything
+    while the daemon is full or away; `stats.kept` counts saves by reason.
+
+    A saved tensor lives in the daemon as long as autograd holds it, also when the block has ended. Changing it in
+    place before the backward pass raises what plain torch raises. The object may be entered again after it was left.
+    """
+    return Offload(client, min_bytes, Settings(space, name_prefix, format, max(1, int(timeout * 1000)), window_bytes))
