@@ -50,13 +50,24 @@ static struct sw_plan plan_for(const struct codec_coder *coder, const struct ben
     return plan;
 }
 
-/* What else the format must know of the whole tensor. */
-static void summarise(const struct codec_coder *coder, struct container_coded *coded)
+/* What the format must know of the whole tensor, which the encoder is told with the plan. */
+static void summarise(struct coder *base, struct coded *base_coded)
 {
+    const struct codec_coder *coder = (const struct codec_coder *)base;
+    struct container_coded *coded = (struct container_coded *)base_coded;
     const struct bench_tensor *tensor = coded->base.tensor;
+    coded->plan = plan_for(coder, tensor);
     sw_summary_init(&coded->summary, coder->kernels, &coded->plan, &tensor->tensor, coded->ranges);
     sw_summary_take(&coded->summary, 0, tensor->bytes, values_of(tensor));
     sw_summary_finish(&coded->summary, &coded->plan);
+}
+
+static bool needs_summary(struct coder *base, const struct coded *base_coded)
+{
+    (void)base;
+    const struct container_coded *coded = (const struct container_coded *)base_coded;
+    const struct sw_tensor *tensor = &coded->base.tensor->tensor;
+    return sw_plan_need(&coded->plan, tensor) != SW_NEED_NOTHING;
 }
 
 static struct coded *container_create(struct coder *base, const struct bench_tensor *tensor)
@@ -114,8 +125,6 @@ static void encode(struct coder *base, struct coded *base_coded)
     struct codec_coder *coder = (struct codec_coder *)base;
     struct container_coded *coded = (struct container_coded *)base_coded;
     struct sw_container container;
-    coded->plan = plan_for(coder, coded->base.tensor);
-    summarise(coder, coded);
     must(sw_container_init(&container, &coded->base.tensor->tensor, &coded->plan, 1), "sw_container_init");
     encode_chunks(coder, &container, coded);
     must(sw_container_head_write(&container, coded->chunk_bytes, coded->head, coded->head_bytes),
@@ -186,6 +195,8 @@ struct coder *codec_coder_create(const struct contender *contender)
     static const struct coder_ops ops = {
         .coded_create = container_create,
         .coded_destroy = container_destroy,
+        .summarise = summarise,
+        .needs_summary = needs_summary,
         .encode = encode,
         .decode = decode,
         .checksum = checksum,

@@ -37,6 +37,10 @@ struct coder {
 struct coder_ops {
     struct coded *(*coded_create)(struct coder *coder, const struct bench_tensor *tensor);
     void (*coded_destroy)(struct coded *coded);
+    /* Before encoding: what an encoder is told of the whole tensor. NULL: it is told nothing. */
+    void (*summarise)(struct coder *coder, struct coded *coded);
+    /* Whether it is told anything; NULL: nothing. */
+    bool (*needs_summary)(struct coder *coder, const struct coded *coded);
     void (*encode)(struct coder *coder, struct coded *coded);
     /* dst has the tensor's bytes. */
     void (*decode)(struct coder *coder, const struct coded *coded, uint8_t *dst);

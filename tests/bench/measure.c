@@ -12,9 +12,9 @@
 static const struct speed {
     const char *what, *unit, *reference;
 } speeds[] = {
-    {"encode_vs_memcpy", "x", "memcpy"}, {"decode_vs_memcpy", "x", "memcpy"},   {"encode_mb_s", "MB/s", "cpu-time"},
-    {"decode_mb_s", "MB/s", "cpu-time"}, {"encode_scaling", "x", "one-thread"}, {"decode_scaling", "x", "one-thread"},
-    {"checksum_share", "x", "encode"},
+    {"encode_vs_memcpy", "x", "memcpy"},  {"decode_vs_memcpy", "x", "memcpy"},   {"encode_mb_s", "MB/s", "cpu-time"},
+    {"decode_mb_s", "MB/s", "cpu-time"},  {"encode_scaling", "x", "one-thread"}, {"decode_scaling", "x", "one-thread"},
+    {"summary_vs_memcpy", "x", "memcpy"}, {"checksum_share", "x", "encode"},
 };
 
 #define SPEED_COUNT (sizeof speeds / sizeof speeds[0])
@@ -50,6 +50,8 @@ static struct sizes measure_tensor(struct coder *coder, const struct bench_tenso
     struct sizes sizes = {.raw_bytes = (double)tensor->len_bytes};
     struct coded *coded = coder->ops->coded_create(coder, tensor);
     uint8_t *back = bench_alloc(tensor->len_bytes);
+    if (coder->ops->summarise)
+        coder->ops->summarise(coder, coded);
     coder->ops->encode(coder, coded);
     coder->ops->decode(coder, coded, back);
     if (coder->ops->is_lossless(coder, coded) && memcmp(back, tensor->bytes, tensor->len_bytes) != 0) {
@@ -93,7 +95,7 @@ void measure_sizes(const struct bench *bench, const char *group, const struct co
 
 /* One turn over the whole working set, in nanoseconds of this thread. */
 struct turn {
-    double memcpy_ns, encode_ns, decode_ns, checksum_ns;
+    double memcpy_ns, summary_ns, encode_ns, decode_ns, checksum_ns;
     double encode_alone_ns, decode_alone_ns; /* while the other threads wait; of the first of several threads */
 };
 
@@ -139,6 +141,16 @@ static double copy_all(struct worker *worker)
     return (double)(bench_cpu_ns() - began);
 }
 
+static double summarise_all(struct worker *worker)
+{
+    if (!worker->coder->ops->summarise)
+        return 0;
+    uint64_t began = bench_cpu_ns();
+    for (size_t i = 0; i < worker->set.count; i++)
+        worker->coder->ops->summarise(worker->coder, worker->coded[i]);
+    return (double)(bench_cpu_ns() - began);
+}
+
 static double encode_all(struct worker *worker)
 {
     uint64_t began = bench_cpu_ns();
@@ -175,7 +187,7 @@ static double checksum_cached(struct worker *worker)
 
 static struct turn take_turn(struct worker *worker)
 {
-    struct turn turn = {0};
+    struct turn turn = {.summary_ns = summarise_all(worker)};
     if (worker->index == 0) {
         turn.memcpy_ns = copy_all(worker);
         turn.encode_alone_ns = worker->threads > 1 ? encode_all(worker) : 0;
@@ -207,6 +219,8 @@ static double speed_of(const char *what, const struct worker *workers, unsigned 
     double rate = 0; /* working sets a nanosecond, of all threads */
     for (unsigned t = 0; t < threads; t++)
         rate += 1 / (encodes ? workers[t].turns[i].encode_ns : workers[t].turns[i].decode_ns);
+    if (strcmp(what, "summary_vs_memcpy") == 0)
+        return first->memcpy_ns / first->summary_ns;
     if (strcmp(what, "checksum_share") == 0)
         return first->checksum_ns / first->encode_ns;
     if (strstr(what, "_scaling"))
@@ -216,13 +230,21 @@ static double speed_of(const char *what, const struct worker *workers, unsigned 
     return rate * first->memcpy_ns;
 }
 
+static bool speed_applies(const char *what, const struct worker *worker)
+{
+    if (strstr(what, "_scaling"))
+        return worker->threads > 1;
+    if (strcmp(what, "summary_vs_memcpy") == 0)
+        return worker->coder->ops->needs_summary && worker->coder->ops->needs_summary(worker->coder, worker->coded[0]);
+    return strcmp(what, "checksum_share") != 0 || worker->coder->ops->checksum;
+}
+
 static void print_speeds(const struct bench *bench, const char *group, const struct worker *workers, unsigned threads)
 {
     double values[BENCH_RUNS_MAX];
     for (size_t s = 0; s < SPEED_COUNT; s++) {
         const struct speed *speed = &speeds[s];
-        if ((strstr(speed->what, "_scaling") && threads == 1) ||
-            (strcmp(speed->what, "checksum_share") == 0 && !workers[0].coder->ops->checksum))
+        if (!speed_applies(speed->what, &workers[0]))
             continue;
         for (unsigned i = 0; i < bench->runs; i++)
             values[i] = speed_of(speed->what, workers, threads, i);
