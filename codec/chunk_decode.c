@@ -83,12 +83,17 @@ static int gecko_read(const struct job *job, void *values, bool stream)
     return 0;
 }
 
-/* Where the next chunk is, if the tensor is decoded in order out of one piece of memory. */
+/*
+ * Where the next chunk is, if the tensor is decoded in order out of one piece of memory. It will be of about this one's
+ * size, and no more is fetched: bandwidth is short.
+ */
 static struct sw_rans_ahead next_chunk(const struct job *job)
 {
+    uint32_t chunk_bytes = job->layout->chunk_bytes;
+
     return (struct sw_rans_ahead){
-        .read = (uintptr_t)job->chunk + job->layout->chunk_bytes,
-        .read_bytes = job->fields->bytes,
+        .read = (uintptr_t)job->chunk + chunk_bytes,
+        .read_share = (uint32_t)(chunk_bytes * (uint64_t)256 / job->header->nnz),
     };
 }
 

@@ -9,6 +9,7 @@
 #include "codec/encode.h"
 #include "codec/formats/formats.h"
 #include "codec/kernels/cache.h"
+#include "codec/plane.h"
 
 size_t sw_chunk_scratch_bytes(void)
 {
@@ -46,6 +47,20 @@ size_t sw_encode_plain_write(const struct sw_encode_job *job, enum sw_chunk_mode
     memmove(chunk + layout.plane_at, src, bytes);
     sw_encode_zero_fill(chunk, layout.payload_end, layout.chunk_bytes);
     return layout.chunk_bytes;
+}
+
+unsigned char *sw_encode_plane_place(const struct sw_encode_job *job, const struct sw_chunk_layout *layout)
+{
+    bool aligned = (uintptr_t)(job->place + layout->plane_at) % SW_PLANE_ROW_BYTES == 0;
+
+    return job->place != NULL && aligned ? job->place + layout->plane_at : NULL;
+}
+
+void sw_encode_plane_placed(struct sw_encode_job *job, const struct sw_chunk_header *h,
+                            const struct sw_chunk_layout *layout)
+{
+    job->placed_from = layout->plane_at;
+    job->placed_end = layout->plane_at + (uint32_t)sw_plane_bytes(layout->plane_width, h->nnz);
 }
 
 size_t sw_encode_raw_bytes(const struct sw_encode_job *job)
@@ -114,44 +129,70 @@ static void values_take(struct sw_encode_job *job, const void *src)
     job->signs_kept = plan->format == SW_FORMAT_SFP && plan->sign_bits == 0 && job->scan.any_sign;
 }
 
+/* Values that are enough to tell a chunk by a sample of them. */
+#define MIN_SAMPLED (2 * SW_SAMPLE_VALUES)
+
+/* The ways that need one pass, where a look at some values promises that one will do. Returns the chunk's size, or 0.
+ */
+static size_t encode_sampled(struct sw_encode_job *job, const void *src, unsigned char *chunk,
+                             struct sw_chunk_header *h)
+{
+    const struct sw_plan *plan = &job->container->plan;
+    struct sw_sample *sample = &job->scratch->sample;
+    size_t chunk_bytes;
+
+    sw_sample_values(sample, job->kernels, job->fields, src, job->n);
+    if (plan->format == SW_FORMAT_LOSSLESS && sw_dictionary_likely(sample->values, sample->count, job->fields->bytes))
+        return 0;
+    job->signs_kept = plan->format == SW_FORMAT_SFP && plan->sign_bits == 0 && sample->scan.any_sign;
+    chunk_bytes = sw_encode_coded(job, sample, src, chunk, h);
+    if (chunk_bytes == 0 && plan->format != SW_FORMAT_SFP)
+        chunk_bytes = sw_encode_sparse(job, sample, src, chunk, h);
+    return chunk_bytes;
+}
+
+/* Plans whose chunks are tried in one pass first. */
+static size_t encode_short(struct sw_encode_job *job, const void *src, unsigned char *chunk, struct sw_chunk_header *h)
+{
+    const struct sw_plan *plan = &job->container->plan;
+    bool coded = plan->format == SW_FORMAT_SFP && plan->exponent_bits == SW_EXPONENT_CODED;
+
+    if (plan->format == SW_FORMAT_SFP && !sw_plan_exponents_apart(plan))
+        return sw_encode_sfp_pass(job, src, chunk, h);
+    if (plan->format >= SW_FORMAT_GECKO && plan->format <= SW_FORMAT_GECKO_BIAS)
+        return sw_encode_gecko(job, src, chunk, h);
+    if ((coded || plan->format == SW_FORMAT_LOSSLESS || plan->format == SW_FORMAT_RANS) && job->n >= MIN_SAMPLED)
+        return encode_sampled(job, src, chunk, h);
+    return 0;
+}
+
 static size_t encode_floats(struct sw_encode_job *job, const void *src, unsigned char *chunk, struct sw_chunk_header *h)
 {
     const struct sw_plan *plan = &job->container->plan;
     unsigned char *values = job->scratch->values;
     bool cold = plan->format == SW_FORMAT_LOSSLESS_COLD, few = cold;
-    size_t stored_bytes, other_bytes = 0;
+    size_t stored_bytes = encode_short(job, src, chunk, h), other_bytes = 0;
 
-    if (plan->format == SW_FORMAT_LOSSLESS)
-        few = sw_dictionary_likely(src, job->n, job->fields->bytes);
-    if (plan->format == SW_FORMAT_SFP && !sw_plan_exponents_apart(plan)) {
-        size_t chunk_bytes = sw_encode_sfp_pass(job, src, chunk, h);
-
-        if (chunk_bytes != 0)
-            return chunk_bytes;
-    }
-    if ((plan->format == SW_FORMAT_LOSSLESS && !few) || plan->format == SW_FORMAT_RANS) {
-        size_t chunk_bytes = sw_encode_split(job, src, chunk, h);
-
-        if (chunk_bytes == 0)
-            chunk_bytes = sw_encode_sparse(job, src, chunk, h);
-
-        if (chunk_bytes != 0)
-            return chunk_bytes;
-    }
-    if (plan->format >= SW_FORMAT_GECKO && plan->format <= SW_FORMAT_GECKO_BIAS) {
-        size_t chunk_bytes = sw_encode_gecko(job, src, chunk, h);
-
-        if (chunk_bytes != 0)
-            return chunk_bytes;
-    }
+    if (stored_bytes != 0)
+        return stored_bytes;
+    job->quantised = (struct sw_quantised){0};
     values_take(job, src);
     if (job->scan.all_equal)
         return sw_encode_plain_write(job, SW_CHUNK_CONSTANT, values, job->fields->bytes, chunk, h);
+    if (plan->format == SW_FORMAT_LOSSLESS)
+        few = sw_dictionary_likely(values, job->n, job->fields->bytes);
     if (few)
         other_bytes = sw_dictionary_encode(job, values, chunk, h);
     stored_bytes = other_bytes != 0 ? other_bytes : sw_encode_lossless(job, chunk, h);
     other_bytes = cold ? sw_cold_encode(job, values, stored_bytes, chunk, h) : 0;
     return other_bytes != 0 ? other_bytes : stored_bytes;
+}
+
+/* Copies the chunk from where it was put together, all but what is in its place already. */
+static void place_rest(const struct sw_encode_job *job, const unsigned char *chunk, size_t chunk_bytes)
+{
+    job->kernels->stream_copy(job->place, chunk, job->placed_from);
+    job->kernels->stream_copy(job->place + job->placed_end, chunk + job->placed_end, chunk_bytes - job->placed_end);
 }
 
 int sw_chunk_encode(const struct sw_kernels *k, const struct sw_container *c, uint32_t index, const void *src,
@@ -179,9 +220,7 @@ int sw_chunk_encode(const struct sw_kernels *k, const struct sw_container *c, ui
     job.fields = c->plan.format == SW_FORMAT_RAW ? NULL : sw_fields_of(c->tensor.dtype);
     staged = job.fields != NULL && sw_cache_exceeded(c->raw_bytes);
     chunk = staged ? job.scratch->staging : dst;
-    job.src = src;
-    job.chunk = chunk;
-    job.staged = staged;
+    job.place = staged ? dst : NULL;
     if (sw_formats_have(c->plan.format))
         chunk_bytes = sw_formats_encode(&job, index, src, chunk, &header);
     else if (job.fields != NULL)
@@ -190,7 +229,7 @@ int sw_chunk_encode(const struct sw_kernels *k, const struct sw_container *c, ui
         chunk_bytes = encode_bytes(&job, src, chunk, &header);
     sw_chunk_seal(k, c, index, chunk, chunk_bytes);
     if (staged)
-        k->stream_copy(dst, chunk, chunk_bytes);
+        place_rest(&job, chunk, chunk_bytes);
     *out_bytes = chunk_bytes;
     if (report != NULL) {
         sw_chunk_header_report(c, &header, report);

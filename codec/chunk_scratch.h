@@ -7,6 +7,7 @@
 
 #include "codec/container.h"
 #include "codec/rans.h"
+#include "codec/sample.h"
 
 #define SW_FLOAT_MAX_BYTES 4
 
@@ -28,6 +29,8 @@ struct sw_chunk_scratch {
     uint8_t maxima[SW_RANS_MAX_BLOCKS];
     uint8_t rans_bytes[SW_CHUNK_MAX_VALUES + SW_RANS_LANES];
     uint8_t rans_escapes[SW_CHUNK_MAX_VALUES + SW_RANS_LANES];
+    struct sw_sample sample;
+    struct sw_rans_steps steps;
     struct sw_rans_coded rans;
 };
 

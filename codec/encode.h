@@ -16,6 +16,7 @@
 #include "codec/chunk_scratch.h"
 #include "codec/fields.h"
 #include "codec/kernels/table.h"
+#include "codec/sample.h"
 
 /* One chunk on its way. */
 struct sw_encode_job {
@@ -23,8 +24,8 @@ struct sw_encode_job {
     const struct sw_container *container;
     const struct sw_fields *fields;
     struct sw_chunk_scratch *scratch;
-    const unsigned char *src, *chunk; /* where it comes from, and where it is put together */
-    bool staged;                      /* which is not where it will stay */
+    unsigned char *place;             /* where the chunk will stay, if it is put together elsewhere; else NULL */
+    uint32_t placed_from, placed_end; /* bytes of it that are there already */
     uint64_t first;                   /* index of the chunk's first value in the tensor */
     uint32_t n;
     size_t raw_bytes;
@@ -60,22 +61,24 @@ struct sw_quantiser sw_encode_sfp_quantiser(const struct sw_encode_job *job);
 size_t sw_encode_sfp_pass(struct sw_encode_job *job, const void *src, unsigned char *chunk, struct sw_chunk_header *h);
 
 /*
- * Tries to store BF16 or F32 values losslessly with coded exponents, in one pass over src and one over their exponents.
- * Returns the chunk's size, or 0 when the values are better stored in the general way.
+ * Tries to store values with coded exponents, in one pass over src under a model made from the sample. Returns the
+ * chunk's size, or 0 when the values are better stored in the general way; job's scan and counts then mean nothing.
  */
-size_t sw_encode_split(struct sw_encode_job *job, const void *src, unsigned char *chunk, struct sw_chunk_header *h);
+size_t sw_encode_coded(struct sw_encode_job *job, const struct sw_sample *sample, const void *src, unsigned char *chunk,
+                       struct sw_chunk_header *h);
 
-/* The same for the Gecko plans. */
+/* The same for the Gecko plans, of BF16 and F32. */
 size_t sw_encode_gecko(struct sw_encode_job *job, const void *src, unsigned char *chunk, struct sw_chunk_header *h);
 
-/* Whether zeros seem so common that a bitmap of them pays, by a look at some places. */
-bool sw_encode_zeros_common(const struct sw_encode_job *job, const unsigned char *src);
+/* Whether zeros seem so common that a bitmap of them pays where others take `width` bits of plane. */
+bool sw_encode_zeros_common(const struct sw_sample *sample, uint32_t width);
 
 /*
  * Tries to store lossless values of which many are zeros: takes those out in the pass that reads src. Returns the
  * chunk's size, or 0 when the values are better stored in the general way.
  */
-size_t sw_encode_sparse(struct sw_encode_job *job, const void *src, unsigned char *chunk, struct sw_chunk_header *h);
+size_t sw_encode_sparse(struct sw_encode_job *job, const struct sw_sample *sample, const void *src,
+                        unsigned char *chunk, struct sw_chunk_header *h);
 
 /*
  * Stores the values in scratch, already scanned and their exponents beside them, in the smallest way that the plan
@@ -87,8 +90,18 @@ size_t sw_encode_lossless(const struct sw_encode_job *job, unsigned char *chunk,
  * Codes nnz exponents as the section says, into scratch, and sets what the header has of it. The section is settled
  * then: it can be written.
  */
-void sw_encode_exponents(const struct sw_encode_job *job, const uint8_t *exponents, struct sw_rans_section *section,
-                         struct sw_chunk_header *h);
+void sw_encode_exponents(const struct sw_encode_job *job, const uint8_t *exponents,
+                         const struct sw_rans_section *section, struct sw_chunk_header *h);
+
+/*
+ * Where the plane will stay, if the chunk is put together elsewhere and vectors can be written there past the caches;
+ * else NULL. A pass that makes the plane writes it to both places, so that the copy goes on while the pass computes.
+ */
+unsigned char *sw_encode_plane_place(const struct sw_encode_job *job, const struct sw_chunk_layout *layout);
+
+/* After such a pass, if its work is to stay. */
+void sw_encode_plane_placed(struct sw_encode_job *job, const struct sw_chunk_header *h,
+                            const struct sw_chunk_layout *layout);
 
 /* Zeros a gap between sections. */
 static inline void sw_encode_zero_fill(unsigned char *chunk, size_t from, size_t to)

@@ -44,6 +44,7 @@ size_t sw_encode_gecko(struct sw_encode_job *job, const void *src, unsigned char
     const struct sw_fields *f = job->fields;
     struct sw_chunk_layout layout;
     struct sw_gecko_code code;
+    unsigned char *copy;
     size_t row_bytes;
 
     if (f->exponent_bits != 8 || job->n < MIN_VALUES)
@@ -51,8 +52,9 @@ size_t sw_encode_gecko(struct sw_encode_job *job, const void *src, unsigned char
     code = code_choose(job, src);
     *h = signed_header(job);
     layout = sw_encode_header_finish(job, h);
+    copy = sw_encode_plane_place(job, &layout);
     if (layout.payload_end > job->raw_bytes ||
-        !job->kernels->gecko_split(&code, f, src, job->n, chunk + layout.plane_at, chunk + layout.gecko_at,
+        !job->kernels->gecko_split(&code, f, src, job->n, chunk + layout.plane_at, copy, chunk + layout.gecko_at,
                                    chunk + layout.rows_at, job->raw_bytes - layout.payload_end, &row_bytes, &job->scan))
         return 0;
     if (!job->scan.any_sign || job->scan.all_equal || job->scan.zeros > job->n >> ZEROS_SHIFT)
@@ -61,6 +63,8 @@ size_t sw_encode_gecko(struct sw_encode_job *job, const void *src, unsigned char
     h->base = code.bias;
     h->zeros = job->scan.zeros;
     h->gecko_bytes = (uint32_t)row_bytes;
+    if (copy != NULL)
+        sw_encode_plane_placed(job, h, &layout);
     layout = sw_encode_header_finish(job, h);
     sw_chunk_header_write(job->container, h, chunk);
     sw_encode_zero_fill(chunk, layout.plane_at + (uint32_t)sw_plane_bytes(layout.plane_width, job->n), layout.gecko_at);

@@ -75,10 +75,13 @@ static void gecko_choose(const struct sw_encode_job *job, const uint8_t *exponen
 }
 
 /* How the exponents get, by the sample, if they are coded. */
-static void coded_choose(const uint8_t *exponents, struct candidate *made)
+static void coded_choose(const struct sw_encode_job *job, const uint8_t *exponents, struct candidate *made)
 {
-    struct sw_rans_choice choice = sw_rans_choose(exponents, made->header.nnz);
+    struct sw_sample *sample = &job->scratch->sample;
+    struct sw_rans_choice choice;
 
+    sw_sample_bytes(sample, exponents, made->header.nnz);
+    choice = sw_rans_choose(sample, (uint8_t)sw_fields_exponent_max(job->fields));
     made->header.mode = SW_CHUNK_CODED;
     made->header.gecko_bytes = (uint32_t)choice.bytes;
     made->rans = choice.section;
@@ -106,7 +109,7 @@ static void exponents_choose(const struct sw_encode_job *job, const uint8_t *exp
         gecko_choose(job, exponents, &made->header);
         return;
     default:
-        coded_choose(exponents, made);
+        coded_choose(job, exponents, made);
     }
     if (made->header.nnz > FEW_VALUES || job->container->plan.format == SW_FORMAT_RANS)
         return;
@@ -217,13 +220,14 @@ static bool candidate_settle(const struct sw_encode_job *job, struct candidate *
     return chosen->header.payload_bytes < job->raw_bytes;
 }
 
-size_t sw_encode_sparse(struct sw_encode_job *job, const void *src, unsigned char *chunk, struct sw_chunk_header *h)
+size_t sw_encode_sparse(struct sw_encode_job *job, const struct sw_sample *sample, const void *src,
+                        unsigned char *chunk, struct sw_chunk_header *h)
 {
     struct sw_chunk_scratch *scratch = job->scratch;
     struct candidate dense;
     uint32_t nnz;
 
-    if ((uintptr_t)src % job->fields->bytes != 0 || !sw_encode_zeros_common(job, src))
+    if ((uintptr_t)src % job->fields->bytes != 0 || !sw_encode_zeros_common(sample, job->fields->mantissa_bits + 1u))
         return 0;
     nnz = (uint32_t)job->kernels->zeros_squeeze(job->fields, src, job->n, scratch->bitmap, scratch->dense);
     if (nnz == 0)

@@ -118,9 +118,10 @@ static size_t pass_dense(struct sw_encode_job *job, const struct sw_plane_code *
                          const void *src, unsigned char *chunk, struct sw_chunk_header *h)
 {
     struct sw_chunk_layout layout = sw_encode_header_finish(job, h);
+    unsigned char *copy = sw_encode_plane_place(job, &layout);
     struct sw_sfp_pass found;
 
-    if (!job->kernels->sfp_encode(code, q, src, job->n, chunk + layout.plane_at, &found))
+    if (!job->kernels->sfp_encode(code, q, src, job->n, chunk + layout.plane_at, copy, &found))
         return 0;
     h->zeros = job->scan.zeros = found.scan.zeros;
     if (found.scan.all_equal) {
@@ -129,6 +130,8 @@ static size_t pass_dense(struct sw_encode_job *job, const struct sw_plane_code *
     }
     if (bitmap_pays(job, h, &layout))
         return 0;
+    if (copy != NULL)
+        sw_encode_plane_placed(job, h, &layout);
     job->quantised = found.quantised;
     sw_chunk_header_write(job->container, h, chunk);
     sw_encode_zero_fill(chunk, layout.payload_end, layout.chunk_bytes);

@@ -145,6 +145,32 @@ uint64_t sw_rans_model_cost(const struct sw_rans_model *model, const uint32_t co
     return cost;
 }
 
+/* Slots go to the listed symbols in ascending order, the last ones to the escape. */
+void sw_rans_steps_fill(const struct sw_rans_model *model, struct sw_rans_steps *steps)
+{
+    uint32_t slot = 0, escape_freq = model->freq[SW_RANS_ESCAPE];
+
+    steps->escape_slot = (uint8_t)(SW_RANS_SLOTS - escape_freq);
+    for (uint32_t s = 0; s < SW_RANS_SYMBOLS; s++) {
+        bool listed = s != SW_RANS_ESCAPE && model->freq[s] != 0;
+        uint32_t freq = listed ? model->freq[s] : escape_freq > 0 ? escape_freq : 1;
+
+        steps->shift[s] = (uint8_t)(31 - __builtin_clz(freq));
+        steps->inverse[s] = (uint16_t)(((0x10000u << steps->shift[s]) - 1) / freq);
+        steps->limit[s] = (uint8_t)(4 * freq);
+        steps->others[s] = (uint8_t)(SW_RANS_SLOTS - freq);
+        steps->first_slot[s] = (uint8_t)(listed ? slot : SW_RANS_SLOTS - escape_freq);
+        slot += listed ? freq : 0;
+    }
+}
+
+void sw_rans_coded_start(struct sw_rans_coded *coded)
+{
+    coded->byte_count = coded->escape_count = 0;
+    for (size_t i = 0; i < SW_RANS_MAX_SETS * SW_RANS_LANES; i++)
+        coded->states[i] = SW_RANS_STATE_MIN;
+}
+
 uint32_t sw_rans_sets(size_t n)
 {
     return n >= 32768 ? 4 : n >= 12288 ? 2 : 1;

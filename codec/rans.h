@@ -8,6 +8,7 @@
 #ifndef SW_CODEC_RANS_H
 #define SW_CODEC_RANS_H
 
+#include <stdalign.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -32,15 +33,28 @@ struct sw_rans_model {
 };
 
 /*
- * Where the caller will probably read and write next, so many bytes for each value; 0 for nothing. Coding leaves memory
- * idle, and fetching that meanwhile saves the next pass most of its waiting. Nothing need be there.
+ * Where the caller will probably read and write next. Coding leaves memory idle, and fetching that meanwhile saves the
+ * next pass most of its waiting. Nothing need be there.
  */
 struct sw_rans_ahead {
     uintptr_t read, write;
-    uint32_t read_bytes, write_bytes;
+    uint32_t read_share, write_share; /* 256ths of a byte for each value that is coded; 0 for nothing */
 };
 
-/* What an encoder has to code. */
+/* What coding a symbol takes, by symbol; those that the model does not list have the escape's. */
+struct sw_rans_steps {
+    alignas(64) uint8_t limit[SW_RANS_SYMBOLS]; /* 4 * freq: states whose upper byte is this or more give a byte away */
+    uint8_t others[SW_RANS_SYMBOLS];            /* slots of all other symbols */
+    uint8_t first_slot[SW_RANS_SYMBOLS];
+    uint8_t shift[SW_RANS_SYMBOLS]; /* (x + 1) * inverse >> 16 >> shift is x / freq: see sw_rans_freq_awkward */
+    uint16_t inverse[SW_RANS_SYMBOLS];
+    uint8_t escape_slot; /* first of the escape; SW_RANS_SLOTS where it has none */
+};
+
+/*
+ * What an encoder has to code: all of a chunk's bytes, or a piece of them. Pieces come from the last to the first, and
+ * all but the last are of whole blocks and a multiple of sets * SW_RANS_LANES bytes.
+ */
 struct sw_rans_source {
     const uint8_t *bytes;
     size_t n;              /* > 0 */
@@ -50,12 +64,18 @@ struct sw_rans_source {
     struct sw_rans_ahead ahead;
 };
 
-/* What it made of it: where the encoder may write, at most n bytes each, and how much it did. */
+/* What it made of it so far: where the encoder may write, at most n bytes each of all pieces, and how much it did. */
 struct sw_rans_coded {
     uint8_t *bytes, *escapes; /* both of n + SW_RANS_LANES bytes, of which the last 64 may hold anything */
     size_t byte_count, escape_count;
     uint16_t states[SW_RANS_MAX_SETS * SW_RANS_LANES];
 };
+
+/* What an encoder looks up. The model has at least two symbols, and none that is awkward. */
+void sw_rans_steps_fill(const struct sw_rans_model *model, struct sw_rans_steps *steps);
+
+/* Before the first piece. The lists' memory is the caller's, and set by it. */
+void sw_rans_coded_start(struct sw_rans_coded *coded);
 
 /* What a decoder reads. Within one section: at least SW_RANS_LANES bytes follow each list. */
 struct sw_rans_input {
@@ -76,11 +96,9 @@ static inline bool sw_rans_freq_awkward(uint32_t freq)
 /* The symbol of a byte under a maximum, before the model has its say. */
 static inline uint32_t sw_rans_symbol(uint8_t byte, uint8_t maximum)
 {
-    uint8_t distance = (uint8_t)(maximum - byte);
-
     if (byte == 0)
         return SW_RANS_ZERO;
-    return distance < SW_RANS_ESCAPE ? distance : SW_RANS_ESCAPE;
+    return byte <= maximum && maximum - byte < (int)SW_RANS_ESCAPE ? (uint32_t)(maximum - byte) : SW_RANS_ESCAPE;
 }
 
 static inline uint32_t sw_rans_blocks(size_t n, uint32_t block_log2)

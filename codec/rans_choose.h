@@ -3,6 +3,7 @@
 #define SW_CODEC_RANS_CHOOSE_H
 
 #include "codec/rans.h"
+#include "codec/sample.h"
 
 /* A choice and what it is expected to cost. */
 struct sw_rans_choice {
@@ -11,15 +12,17 @@ struct sw_rans_choice {
 };
 
 /*
- * Looks at one value in 64, in groups of 64 at places that depend on n alone; at all of them when they are few. n > 0.
+ * The choice for the bytes that were sampled; none of them is above byte_max. Its model lists what a sample shows, so
+ * that all others are escapes, and so are bytes above the section's top.
  */
-struct sw_rans_choice sw_rans_choose(const uint8_t *bytes, size_t n);
+struct sw_rans_choice sw_rans_choose(const struct sw_sample *sample, uint8_t byte_max);
 
 /*
- * The maxima that this choice codes with. `top` of its section is settled here: it is that of the largest block.
+ * The maxima that this choice codes n bytes with: those of the blocks, within what the section can hold. n may be a
+ * piece of the chunk that begins with a block.
  */
-void sw_rans_maxima(struct sw_rans_section *section, const uint8_t *bytes, size_t n,
-                    uint8_t maxima[SW_RANS_MAX_BLOCKS]);
+void sw_rans_maxima(const struct sw_kernels *k, const struct sw_rans_section *section, const uint8_t *bytes, size_t n,
+                    uint8_t *maxima);
 
 /*
  * The top of the window of seven exponents that takes in the most, by the same sample; at least 6. *escapes: how many

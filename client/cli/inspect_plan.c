@@ -38,8 +38,10 @@ static void exponents_split(const struct sw_fields *f, const uint8_t *at, size_t
 static double sample_chunk(const struct sw_fields *f, const uint8_t *values, size_t n, uint8_t *exponents,
                            struct sw_planned *planned)
 {
+    struct sw_sample sample;
     exponents_split(f, values, n, exponents);
-    struct sw_rans_choice choice = sw_rans_choose(exponents, n);
+    sw_sample_bytes(&sample, exponents, n);
+    struct sw_rans_choice choice = sw_rans_choose(&sample, (uint8_t)sw_fields_exponent_max(f));
     planned->blocked_chunks += choice.section.block_log2 != SW_RANS_ONE_BLOCK;
     return 8 * (double)choice.bytes;
 }

@@ -19,6 +19,7 @@ const struct sw_kernels sw_kernels_avx2 = {
     .quantise = sw_scalar_quantise,
     .zeros_squeeze = sw_scalar_zeros_squeeze,
     .zeros_spread = sw_scalar_zeros_spread,
+    .block_maxima = sw_scalar_block_maxima,
     .exponents_split = sw_scalar_exponents_split,
     .plane_encode = plane_encode,
     .sfp_encode = sfp_encode,

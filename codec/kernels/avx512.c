@@ -21,6 +21,7 @@ const struct sw_kernels sw_kernels_avx512 = {
     .quantise = sw_scalar_quantise,
     .zeros_squeeze = sw_avx512_zeros_squeeze,
     .zeros_spread = sw_avx512_zeros_spread,
+    .block_maxima = sw_avx512_block_maxima,
     .exponents_split = sw_avx512_exponents_split,
     .plane_encode = plane_encode,
     .sfp_encode = sfp_encode,

@@ -7,6 +7,7 @@
 #if SW_KERNELS_X86
 
 #include "codec/bytes.h"
+#include "codec/kernels/avx512_ahead.h"
 #include "codec/kernels/avx512_part.h"
 #include "codec/kernels/avx512_sink.h"
 #include "codec/kernels/scalar.h"
@@ -138,10 +139,12 @@ struct section {
 
 /* Parts and codes whole groups. False if the rows have no room. value_bytes is a constant where this is called. */
 VEC_INLINE bool groups_split(const struct gecko_steps *s, const unsigned char *src, size_t groups, uint32_t value_bytes,
-                             unsigned char *plane, struct section *out, struct gathered *g)
+                             unsigned char *plane, unsigned char *copy, struct section *out, struct gathered *g)
 {
-    for (size_t i = 0; i < groups; i++, src += GROUP * value_bytes, plane += GROUP * (value_bytes - 1)) {
+    for (size_t i = 0; i < groups; i++, src += GROUP * value_bytes) {
         uint8_t exponents[GROUP];
+        size_t at = GROUP * (value_bytes - 1) * i;
+        struct split_to to = {exponents, plane + at, copy != NULL ? copy + at : NULL};
         uint64_t stored;
         uint32_t widths;
         vec planes;
@@ -151,9 +154,9 @@ VEC_INLINE bool groups_split(const struct gecko_steps *s, const unsigned char *s
         for (uint32_t line = 0; line < value_bytes; line++)
             __builtin_prefetch(src + VEC_BYTES * line + PREFETCH_BYTES);
         if (value_bytes == 2)
-            step_u16(src, exponents, plane, g);
+            step_u16(src, 0, &to, g);
         else
-            step_u32(src, exponents, plane, g);
+            step_u32(src, 0, &to, g);
         planes = group_planes(s, exponents, &stored);
         widths = widths_of(s, stored);
         memcpy(out->meta, &widths, META_BYTES);
@@ -165,25 +168,33 @@ VEC_INLINE bool groups_split(const struct gecko_steps *s, const unsigned char *s
 }
 
 VEC_TARGET bool sw_avx512_gecko_split(const struct sw_gecko_code *code, const struct sw_fields *f, const void *src,
-                                      size_t n, unsigned char *plane, unsigned char *meta, unsigned char *rows,
-                                      size_t rows_cap, size_t *row_bytes, struct sw_scan *found)
+                                      size_t n, unsigned char *plane, unsigned char *copy, unsigned char *meta,
+                                      unsigned char *rows, size_t rows_cap, size_t *row_bytes, struct sw_scan *found)
 {
     const struct gecko_steps s = gecko_steps_of(code);
     const unsigned char *from = src;
     struct section out = {meta, rows, rows + rows_cap};
     struct gathered g = gathered_start(from, f->bytes);
-    /* The last group goes the way of the rest, not to write behind the plane. */
     size_t groups = (n - 1) / GROUP, done = groups * GROUP;
     uint8_t rest[GROUP];
-    bool fits = f->bytes == 2 ? groups_split(&s, from, groups, 2, plane, &out, &g)
-                              : groups_split(&s, from, groups, 4, plane, &out, &g);
+    size_t rest_at = (f->bytes - 1u) * done;
+    struct split_to to = {rest, plane + rest_at, copy != NULL ? copy + rest_at : NULL};
+    bool fits;
+
+    /* Each kind has a loop of its own. */
+    if (copy == NULL)
+        fits = f->bytes == 2 ? groups_split(&s, from, groups, 2, plane, NULL, &out, &g)
+                             : groups_split(&s, from, groups, 4, plane, NULL, &out, &g);
+    else
+        fits = f->bytes == 2 ? groups_split(&s, from, groups, 2, plane, copy, &out, &g)
+                             : groups_split(&s, from, groups, 4, plane, copy, &out, &g);
 
     if (!fits || out.rows_end - out.rows < GROUP)
         return false;
-    rest_split(from + f->bytes * done, n - done, f->bytes, rest, plane + (f->bytes - 1u) * done, &g);
+    rest_split(from + f->bytes * done, 0, n - done, f->bytes, &to, &g);
     out.rows += sw_scalar_gecko_encode(code, rest, n - done, out.meta, out.rows);
     *row_bytes = (size_t)(out.rows - rows);
-    gathered_tell(&g, f->bytes, found);
+    gathered_tell(&g, f->bytes, n, found);
     return true;
 }
 
@@ -239,6 +250,7 @@ VEC_INLINE bool groups_decode(const struct gecko_steps *s, const unsigned char *
             rows_copy(left);
         if (bytes > left->bytes)
             return false;
+        ahead_fetch(&sink->ahead, GROUP * i);
         sink_put(sink, GROUP * i, group_exponents(s, _mm512_maskz_expand_epi8(stored, vec_load(left->at))));
         left->at += bytes;
         left->bytes -= bytes;
@@ -279,6 +291,12 @@ VEC_TARGET static bool rest_join(const struct sw_gecko_code *code, const unsigne
     return true;
 }
 
+/* Where the next chunk is, if it follows on these sections of the last one and is of the same size. */
+static struct sw_rans_ahead next_chunk(const unsigned char *plane, const unsigned char *end, size_t n)
+{
+    return (struct sw_rans_ahead){.read = (uintptr_t)end, .read_share = (uint32_t)((size_t)(end - plane) * 256 / n)};
+}
+
 VEC_TARGET bool sw_avx512_gecko_join(const struct sw_gecko_code *code, const unsigned char *meta,
                                      const unsigned char *rows, size_t row_bytes, const unsigned char *plane,
                                      uint32_t value_bytes, size_t n, void *out, bool stream)
@@ -287,15 +305,16 @@ VEC_TARGET bool sw_avx512_gecko_join(const struct sw_gecko_code *code, const uns
     struct rows_left left = {.at = rows, .bytes = row_bytes};
     /* Loads from a plane of three bytes a value read 16 bytes more than they need. */
     size_t groups = n > GROUP ? (n - 1) / GROUP : 0, done = groups * GROUP;
+    struct sw_rans_ahead ahead = next_chunk(plane, rows + row_bytes, n);
     bool fits;
 
     stream = stream && (uintptr_t)out % VEC_BYTES == 0;
     if (value_bytes == 2)
-        fits = stream ? groups_decode(&s, meta, &left, groups, &(struct sink){out, plane, 2, true, {0}})
-                      : groups_decode(&s, meta, &left, groups, &(struct sink){out, plane, 2, false, {0}});
+        fits = stream ? groups_decode(&s, meta, &left, groups, &(struct sink){out, plane, 2, true, ahead})
+                      : groups_decode(&s, meta, &left, groups, &(struct sink){out, plane, 2, false, ahead});
     else
-        fits = stream ? groups_decode(&s, meta, &left, groups, &(struct sink){out, plane, 4, true, {0}})
-                      : groups_decode(&s, meta, &left, groups, &(struct sink){out, plane, 4, false, {0}});
+        fits = stream ? groups_decode(&s, meta, &left, groups, &(struct sink){out, plane, 4, true, ahead})
+                      : groups_decode(&s, meta, &left, groups, &(struct sink){out, plane, 4, false, ahead});
     if (stream)
         _mm_sfence();
     return fits && rest_join(code, meta + META_BYTES * groups, &left, plane + (value_bytes - 1) * done, value_bytes,

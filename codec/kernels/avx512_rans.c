@@ -13,6 +13,7 @@
 
 #include <string.h>
 
+#include "codec/kernels/avx512_ahead.h"
 #include "codec/kernels/avx512_sink.h"
 #include "codec/kernels/vec_avx512.h"
 
@@ -84,40 +85,23 @@ VEC_INLINE struct states states_choose(struct states before, struct states after
 
 /* Encoding. */
 
-/* By symbol; those that are not listed have the escape's. */
+/* struct sw_rans_steps in registers. */
 struct encode_tables {
-    __m512i limit;      /* 4 * freq: high halves from here on give a byte away */
-    __m512i others;     /* 64 - freq */
-    __m512i first;      /* slot */
-    __m512i shift;      /* (x + 1) * inverse >> 16 >> shift = x / freq: see sw_rans_freq_awkward */
-    __m512i inverse[2]; /* of symbols 0 to 31 and 32 to 63, 16 bits each */
+    __m512i limit, others, first, shift;
+    __m512i inverse[2]; /* of symbols 0 to 31 and 32 to 63 */
     __m512i escape;     /* first slot of the escape, everywhere */
 };
 
-VEC_TARGET static void encode_tables_fill(const struct sw_rans_model *model, struct encode_tables *t)
+VEC_INLINE struct encode_tables encode_tables_of(const struct sw_rans_steps *steps)
 {
-    uint8_t limit[64], others[64], first[64], shift[64];
-    uint16_t inverse[64];
-    uint32_t slot = 0, escape_freq = model->freq[SW_RANS_ESCAPE];
-
-    for (uint32_t s = 0; s < SW_RANS_SYMBOLS; s++) {
-        bool listed = s != SW_RANS_ESCAPE && model->freq[s] != 0;
-        uint32_t freq = listed ? model->freq[s] : escape_freq > 0 ? escape_freq : 1;
-
-        shift[s] = (uint8_t)(31 - __builtin_clz(freq));
-        inverse[s] = (uint16_t)(((0x10000u << shift[s]) - 1) / freq);
-        limit[s] = (uint8_t)(4 * freq);
-        others[s] = (uint8_t)(SW_RANS_SLOTS - freq);
-        first[s] = (uint8_t)(listed ? slot : SW_RANS_SLOTS - escape_freq);
-        slot += listed ? freq : 0;
-    }
-    t->limit = _mm512_loadu_si512(limit);
-    t->others = _mm512_loadu_si512(others);
-    t->first = _mm512_loadu_si512(first);
-    t->shift = _mm512_loadu_si512(shift);
-    t->inverse[0] = _mm512_loadu_si512(inverse);
-    t->inverse[1] = _mm512_loadu_si512(inverse + 32);
-    t->escape = _mm512_set1_epi8((char)(SW_RANS_SLOTS - escape_freq));
+    return (struct encode_tables){
+        .limit = _mm512_load_si512(steps->limit),
+        .others = _mm512_load_si512(steps->others),
+        .first = _mm512_load_si512(steps->first_slot),
+        .shift = _mm512_load_si512(steps->shift),
+        .inverse = {_mm512_load_si512(steps->inverse), _mm512_load_si512(steps->inverse + 32)},
+        .escape = _mm512_set1_epi8((char)steps->escape_slot),
+    };
 }
 
 /* Where the two lists are being written. */
@@ -134,15 +118,28 @@ VEC_INLINE __m512i state_push(__m512i x, __m512i inverse, __m512i shift, __m512i
     return _mm512_add_epi16(_mm512_add_epi16(x, first), _mm512_mullo_epi16(quotient, others));
 }
 
-VEC_INLINE struct states group_encode(const struct encode_tables *t, __m512i values, uint8_t maximum, struct states x,
-                                      __mmask64 live, struct lists *to)
+/*
+ * The symbols of 64 values. `far`: nothing within reach of the maximum is 0, and the model does not list zeros. Then
+ * those and what is above the maximum, its distance taken modulo 256, are out of reach like any other escape.
+ */
+VEC_INLINE __m512i symbols_of(__m512i values, uint8_t maximum, bool far)
 {
-    __m512i symbol =
-        _mm512_min_epu8(_mm512_sub_epi8(_mm512_set1_epi8((char)maximum), values), _mm512_set1_epi8(SW_RANS_ESCAPE));
+    const __m512i escape = _mm512_set1_epi8(SW_RANS_ESCAPE);
+    __m512i most = _mm512_set1_epi8((char)maximum), symbol = _mm512_min_epu8(_mm512_sub_epi8(most, values), escape);
+
+    if (far)
+        return symbol;
+    symbol = _mm512_mask_mov_epi8(symbol, _mm512_cmpgt_epu8_mask(values, most), escape);
+    return _mm512_mask_mov_epi8(symbol, _mm512_testn_epi8_mask(values, values), _mm512_set1_epi8(SW_RANS_ZERO));
+}
+
+VEC_INLINE struct states group_encode(const struct encode_tables *t, __m512i values, uint8_t maximum, bool far,
+                                      struct states x, __mmask64 live, struct lists *to)
+{
+    __m512i symbol = symbols_of(values, maximum, far);
     __m512i limit, others, first, shift, low = low_bytes(x), high = high_bytes(x);
     __mmask64 full, escaped;
 
-    symbol = _mm512_mask_mov_epi8(symbol, _mm512_testn_epi8_mask(values, values), _mm512_set1_epi8(SW_RANS_ZERO));
     limit = _mm512_permutexvar_epi8(symbol, t->limit);
     others = _mm512_permutexvar_epi8(symbol, t->others);
     first = _mm512_permutexvar_epi8(symbol, t->first);
@@ -174,23 +171,16 @@ VEC_TARGET static void group_encode_apart(const struct encode_tables *t, const s
     __m512i values = _mm512_maskz_loadu_epi8(live, src->bytes + g * LANES);
     struct states before = states_load(states), after;
 
-    after = group_encode(t, values, src->maxima[g * LANES >> src->block_log2], before, live, to);
+    after = group_encode(t, values, src->maxima[g * LANES >> src->block_log2], false, before, live, to);
     states_store(states, states_choose(before, after, live));
 }
 
-/* Fetches as much of what comes next as one group corresponds to. */
-VEC_INLINE void ahead_fetch(const struct sw_rans_ahead *a, size_t at)
-{
-    for (size_t line = 0; line < a->read_bytes; line++)
-        __builtin_prefetch((const void *)(a->read + at * a->read_bytes + 64 * line), 0, 2);
-    for (size_t line = 0; line < a->write_bytes; line++)
-        __builtin_prefetch((const void *)(a->write + at * a->write_bytes + 64 * line), 1, 2);
-}
-
-/* Codes `rounds` rounds of `sets` full groups, from the last to the first. `sets` is a constant where this is called.
+/*
+ * Codes `rounds` rounds of `sets` full groups, from the last to the first. `sets` and `far` are constants where this is
+ * called.
  */
 VEC_INLINE void rounds_encode(const struct encode_tables *tables, const struct sw_rans_source *src, size_t rounds,
-                              const uint32_t sets, uint16_t *states, struct lists *lists)
+                              const uint32_t sets, const bool far, uint16_t *states, struct lists *lists)
 {
     struct encode_tables t = *tables;
     struct lists to = *lists;
@@ -205,8 +195,8 @@ VEC_INLINE void rounds_encode(const struct encode_tables *tables, const struct s
             size_t from = at - (sets - s) * LANES;
 
             ahead_fetch(&src->ahead, from);
-            x[s] = group_encode(&t, _mm512_loadu_si512(src->bytes + from), src->maxima[from >> src->block_log2], x[s],
-                                ~0ull, &to);
+            x[s] = group_encode(&t, _mm512_loadu_si512(src->bytes + from), src->maxima[from >> src->block_log2], far,
+                                x[s], ~0ull, &to);
         }
     }
 #pragma GCC unroll 4
@@ -215,27 +205,43 @@ VEC_INLINE void rounds_encode(const struct encode_tables *tables, const struct s
     *lists = to;
 }
 
-VEC_TARGET void sw_avx512_rans_encode(const struct sw_rans_model *model, const struct sw_rans_source *src,
+/* Whether every maximum is further from 0 than symbols reach. */
+static bool all_far(const struct sw_rans_steps *steps, const struct sw_rans_source *src)
+{
+    uint8_t least = UINT8_MAX;
+
+    for (size_t i = 0; i <= (src->n - 1) >> src->block_log2; i++)
+        least = src->maxima[i] < least ? src->maxima[i] : least;
+    return least >= SW_RANS_ESCAPE && steps->first_slot[SW_RANS_ZERO] == steps->escape_slot;
+}
+
+VEC_INLINE void rounds_encode_any(const struct encode_tables *t, const struct sw_rans_source *src, size_t rounds,
+                                  const bool far, uint16_t *states, struct lists *to)
+{
+    if (src->sets == 4)
+        rounds_encode(t, src, rounds, 4, far, states, to);
+    else if (src->sets == 2)
+        rounds_encode(t, src, rounds, 2, far, states, to);
+    else
+        rounds_encode(t, src, rounds, 1, far, states, to);
+}
+
+VEC_TARGET void sw_avx512_rans_encode(const struct sw_rans_steps *steps, const struct sw_rans_source *src,
                                       struct sw_rans_coded *out)
 {
     size_t groups = (src->n + LANES - 1) / LANES, rounds = src->n / LANES / src->sets;
-    struct lists to = {out->bytes, out->escapes};
-    struct encode_tables t;
+    struct lists to = {out->bytes + out->byte_count, out->escapes + out->escape_count};
+    struct encode_tables t = encode_tables_of(steps);
 
-    encode_tables_fill(model, &t);
-    for (size_t i = 0; i < src->sets * LANES; i++)
-        out->states[i] = SW_RANS_STATE_MIN;
     for (size_t g = groups; g-- > rounds * src->sets;) {
         size_t left = src->n - g * LANES;
 
         group_encode_apart(&t, src, g, left < LANES ? left : LANES, out->states + g % src->sets * LANES, &to);
     }
-    if (src->sets == 4)
-        rounds_encode(&t, src, rounds, 4, out->states, &to);
-    else if (src->sets == 2)
-        rounds_encode(&t, src, rounds, 2, out->states, &to);
+    if (all_far(steps, src))
+        rounds_encode_any(&t, src, rounds, true, out->states, &to);
     else
-        rounds_encode(&t, src, rounds, 1, out->states, &to);
+        rounds_encode_any(&t, src, rounds, false, out->states, &to);
     out->byte_count = (size_t)(to.bytes - out->bytes);
     out->escape_count = (size_t)(to.escapes - out->escapes);
 }

@@ -9,24 +9,35 @@
 #include "codec/kernels/scalar.h"
 #include "codec/kernels/vec_avx512.h"
 
-VEC_TARGET void sw_avx512_lossless_split(const struct sw_fields *f, const void *src, size_t n, uint8_t *exponents,
-                                         unsigned char *plane, struct sw_scan *found)
+VEC_INLINE void steps_part(const unsigned char *src, size_t steps, uint32_t value_bytes, const struct split_to *to,
+                           struct gathered *g)
 {
-    const unsigned char *from = src;
-    struct gathered g = gathered_start(from, f->bytes);
-    size_t i = 0;
-
-    if (f->bytes == 2) {
-        for (; i + STEP <= n; i += STEP)
-            step_u16(from + 2 * i, exponents + i, plane + i, &g);
-    } else {
-        /* The last whole step goes the way of the rest, not to write behind the plane. */
-        for (; i + STEP < n; i += STEP)
-            step_u32(from + 4 * i, exponents + i, plane + 3 * i, &g);
+    for (size_t i = 0; i < steps; i += STEP) {
+        if (value_bytes == 2)
+            step_u16(src, i, to, g);
+        else
+            step_u32(src, i, to, g);
     }
-    if (i < n)
-        rest_split(from + f->bytes * i, n - i, f->bytes, exponents + i, plane + (f->bytes - 1u) * i, &g);
-    gathered_tell(&g, f->bytes, found);
+}
+
+VEC_TARGET void sw_avx512_lossless_split(const struct sw_fields *f, const void *src, size_t n, uint8_t *exponents,
+                                         unsigned char *plane, unsigned char *copy, struct sw_scan *found)
+{
+    struct gathered g = gathered_start(src, f->bytes);
+    size_t done = n / STEP * STEP;
+
+    /* Each kind has a loop of its own. */
+    if (f->bytes == 2 && copy == NULL)
+        steps_part(src, done, 2, &(struct split_to){exponents, plane, NULL}, &g);
+    else if (f->bytes == 2)
+        steps_part(src, done, 2, &(struct split_to){exponents, plane, copy}, &g);
+    else if (copy == NULL)
+        steps_part(src, done, 4, &(struct split_to){exponents, plane, NULL}, &g);
+    else
+        steps_part(src, done, 4, &(struct split_to){exponents, plane, copy}, &g);
+    if (done < n)
+        rest_split(src, done, n - done, f->bytes, &(struct split_to){exponents, plane, copy}, &g);
+    gathered_tell(&g, f->bytes, n, found);
 }
 
 /* Exponents of 64 values. Type's own exponents end where the mantissa begins; the sign above them is cut off. */
@@ -70,6 +81,33 @@ VEC_INLINE void steps_split(const unsigned char *src, size_t n, const struct pla
     }
 }
 
+/* The largest byte. */
+VEC_INLINE uint8_t lanes_max(__m512i x)
+{
+    __m256i half = _mm256_max_epu8(_mm512_castsi512_si256(x), _mm512_extracti64x4_epi64(x, 1));
+    __m128i quarter = _mm_max_epu8(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+
+    quarter = _mm_max_epu8(quarter, _mm_srli_epi16(quarter, 8));
+    /* There is an instruction for the least of eight words: of what is left of each byte up to 255. */
+    quarter = _mm_xor_si128(_mm_and_si128(quarter, _mm_set1_epi16(0xff)), _mm_set1_epi16(0xff));
+    return (uint8_t)~_mm_extract_epi8(_mm_minpos_epu16(quarter), 0);
+}
+
+VEC_TARGET void sw_avx512_block_maxima(const uint8_t *bytes, size_t n, uint32_t block_log2, uint8_t *maxima)
+{
+    size_t block = (size_t)1 << block_log2, done = n & ~(block - 1);
+
+    for (size_t at = 0; at < done; at += block) {
+        __m512i most = _mm512_loadu_si512(bytes + at);
+
+        for (size_t i = STEP; i < block; i += STEP)
+            most = _mm512_max_epu8(most, _mm512_loadu_si512(bytes + at + i));
+        *maxima++ = lanes_max(most);
+    }
+    if (done < n)
+        sw_scalar_block_maxima(bytes + done, n - done, block_log2, maxima);
+}
+
 VEC_TARGET void sw_avx512_exponents_split(const struct sw_fields *f, const void *values, size_t n, uint8_t *exponents)
 {
     struct place p = place_of(f);
@@ -109,9 +147,8 @@ VEC_INLINE void steps_take(struct taken *t, const unsigned char *src, size_t n, 
             __m512i magnitude = _mm512_and_si512(value, t->magnitude);
 
             x[j] = _mm512_and_si512(value, t->keep);
-            gather(&t->g, x[j]);
+            gather(&t->g, x[j], value_bytes);
             t->most = value_bytes == 4 ? _mm512_max_epu32(t->most, magnitude) : _mm512_max_epu16(t->most, magnitude);
-            t->g.zeros += count_zero_lanes(x[j], value_bytes);
             t->nothing_before += count_zero_lanes(magnitude, value_bytes);
             t->nothing_after += count_zero_lanes(_mm512_and_si512(x[j], t->magnitude), value_bytes);
             _mm512_storeu_si512(values + value_bytes * i + 64 * j, x[j]);
@@ -158,12 +195,8 @@ VEC_TARGET bool sw_avx512_values_take(const struct sw_fields *f, const struct sw
     else
         steps_take(&t, from, n, 2, to, exponents);
     found->quantised.flushed = (uint32_t)(t.nothing_after - t.nothing_before);
-    found->scan = (struct sw_scan){
-        .all_equal = _mm512_test_epi32_mask(t.g.differ, t.g.differ) == 0,
-        .any_sign = lanes_reach(_mm512_andnot_si512(t.magnitude, t.g.any), sign, f->bytes),
-        .any_nonfinite = lanes_reach(t.most, infinity, f->bytes),
-        .zeros = (uint32_t)t.g.zeros,
-    };
+    gathered_tell(&t.g, f->bytes, done, &found->scan);
+    found->scan.any_nonfinite = lanes_reach(t.most, infinity, f->bytes);
     if (done < n) {
         sw_scalar_values_take(f, q, from + done * f->bytes, n - done, to + done * f->bytes, exponents + done, &rest);
         found->scan.all_equal &= rest.scan.all_equal && rest.first == found->first;

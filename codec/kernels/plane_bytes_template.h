@@ -231,11 +231,13 @@ VEC_INLINE void byte_block_encode(const struct byte_steps *s, struct byte_seen *
 }
 
 VEC_INLINE void byte_blocks_encode(const struct byte_steps *s, struct byte_seen *seen, const unsigned char *in,
-                                   size_t blocks, unsigned char *out, uint32_t value_bytes, bool sfp,
-                                   enum sw_rounding rounding)
+                                   size_t blocks, unsigned char *out, unsigned char *copy, uint32_t value_bytes,
+                                   bool sfp, enum sw_rounding rounding)
 {
     for (size_t i = 0; i < blocks; i++) {
         byte_block_encode(s, seen, in, out, value_bytes, sfp, rounding);
+        if (copy != NULL)
+            block_copy(copy + SW_PLANE_ROW_BYTES * s->width * i, out, s->width);
         in += SW_PLANE_BLOCK * value_bytes;
         out += SW_PLANE_ROW_BYTES * s->width;
     }
@@ -267,15 +269,15 @@ VEC_INLINE bool byte_tell(const struct byte_steps *s, const struct byte_seen *se
 
 /* SFP over whole blocks, at least one. Returns false if values were not what the codes are for. */
 VEC_INLINE bool byte_sfp_blocks(const struct sw_plane_code *code, const struct sw_quantiser *q, const unsigned char *in,
-                                size_t blocks, unsigned char *out, struct sw_sfp_pass *found, uint32_t value_bytes,
-                                enum sw_rounding rounding)
+                                size_t blocks, unsigned char *out, unsigned char *copy, struct sw_sfp_pass *found,
+                                uint32_t value_bytes, enum sw_rounding rounding)
 {
     struct byte_steps s = byte_steps_of(code, q, true);
     struct byte_seen seen = {0, vec_zero(), vec_zero(), vec_zero(), 0, 0}, none = seen;
     uint32_t first = byte_first(&s, byte_sfp_codes(&s, &none, in, value_bytes, rounding));
 
     seen.first = vec_set8(first << (8 - s.width));
-    byte_blocks_encode(&s, &seen, in, blocks, out, value_bytes, true, rounding);
+    byte_blocks_encode(&s, &seen, in, blocks, out, copy, value_bytes, true, rounding);
     return byte_tell(&s, &seen, code, first, found);
 }
 
@@ -285,7 +287,7 @@ VEC_INLINE void byte_values_blocks(const struct sw_plane_code *code, const unsig
     struct byte_steps s = byte_steps_of(code, NULL, true);
     struct byte_seen seen = {0, vec_zero(), vec_zero(), vec_zero(), 0, 0};
 
-    byte_blocks_encode(&s, &seen, in, blocks, out, value_bytes, sfp, SW_ROUND_TRUNCATE);
+    byte_blocks_encode(&s, &seen, in, blocks, out, NULL, value_bytes, sfp, SW_ROUND_TRUNCATE);
 }
 
 /* Codes at the top of lanes of 16 bits to values, or to their upper halves. */
@@ -326,14 +328,15 @@ VEC_INLINE void byte_values_store(const struct byte_steps *s, vec codes, const u
     }
 }
 
-VEC_INLINE void byte_block_decode(const struct byte_steps *s, const unsigned char *in, const uint8_t *exponents,
-                                  unsigned char *out, uint32_t value_bytes, bool sfp, bool stream)
+VEC_INLINE void byte_block_decode(const struct byte_steps *s, const unsigned char *in, size_t ahead,
+                                  const uint8_t *exponents, unsigned char *out, uint32_t value_bytes, bool sfp,
+                                  bool stream)
 {
     uint32_t words_left = s->width;
     vec words[ROW_VECS];
 
     for (uint32_t v = 0; v < ROW_VECS; v++)
-        words[v] = words_left != 0 ? vec_load(in + VEC_BYTES * v) : vec_zero();
+        words[v] = words_left != 0 ? plane_load(in + VEC_BYTES * v, ahead, stream) : vec_zero();
     for (uint32_t row = 0; row < 8; row++) {
         const struct byte_row *r = &s->rows[row];
         bool next = r->ends && words_left > 1;
@@ -344,7 +347,7 @@ VEC_INLINE void byte_block_decode(const struct byte_steps *s, const unsigned cha
             vec codes = vec_move8(words[v], &r->first);
 
             if (next) {
-                words[v] = vec_load(in + VEC_BYTES * v);
+                words[v] = plane_load(in + VEC_BYTES * v, ahead, stream);
                 if (r->spans)
                     codes = vec_or(codes, vec_move8(words[v], &r->rest));
             }
@@ -354,13 +357,14 @@ VEC_INLINE void byte_block_decode(const struct byte_steps *s, const unsigned cha
     }
 }
 
-VEC_INLINE void byte_blocks_decode(const struct sw_plane_code *code, const unsigned char *in, const uint8_t *exponents,
-                                   size_t blocks, unsigned char *out, uint32_t value_bytes, bool sfp, bool stream)
+VEC_INLINE void byte_blocks_decode(const struct sw_plane_code *code, const unsigned char *in, size_t ahead,
+                                   const uint8_t *exponents, size_t blocks, unsigned char *out, uint32_t value_bytes,
+                                   bool sfp, bool stream)
 {
     struct byte_steps s = byte_steps_of(code, NULL, false);
 
     for (size_t i = 0; i < blocks; i++) {
-        byte_block_decode(&s, in, exponents, out, value_bytes, sfp, stream);
+        byte_block_decode(&s, in, ahead, exponents, out, value_bytes, sfp, stream);
         in += SW_PLANE_ROW_BYTES * s.width;
         out += SW_PLANE_BLOCK * value_bytes;
         exponents = sfp ? NULL : exponents + SW_PLANE_BLOCK;

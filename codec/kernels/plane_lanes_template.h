@@ -149,14 +149,16 @@ VEC_INLINE void lane_block_encode(const struct lane_steps *s, struct lane_seen *
 }
 
 VEC_INLINE void lane_blocks_encode(const struct lane_steps *s, struct lane_seen *seen, const unsigned char *in,
-                                   size_t blocks, unsigned char *out, uint32_t value_bytes, uint32_t lane_bits,
-                                   bool sfp, enum sw_rounding rounding)
+                                   size_t blocks, unsigned char *out, unsigned char *copy, uint32_t value_bytes,
+                                   uint32_t lane_bits, bool sfp, enum sw_rounding rounding)
 {
     for (size_t i = 0; i < blocks; i++) {
         if (lane_bits == 32 && s->width == 24)
             lane_block_encode_bytes3(s, seen, in, out, sfp, rounding);
         else
             lane_block_encode(s, seen, in, out, value_bytes, lane_bits, sfp, rounding);
+        if (copy != NULL)
+            block_copy(copy + SW_PLANE_ROW_BYTES * s->width * i, out, s->width);
         in += SW_PLANE_BLOCK * value_bytes;
         out += SW_PLANE_ROW_BYTES * s->width;
     }
@@ -172,8 +174,8 @@ VEC_INLINE uint32_t lane_first(vec codes, uint32_t lane_bits)
 
 /* SFP over whole blocks, at least one. Returns false if values were not what the codes are for. */
 VEC_INLINE bool lane_sfp_blocks(const struct sw_plane_code *code, const struct sw_quantiser *q, const unsigned char *in,
-                                size_t blocks, unsigned char *out, struct sw_sfp_pass *found, uint32_t value_bytes,
-                                uint32_t lane_bits, enum sw_rounding rounding)
+                                size_t blocks, unsigned char *out, unsigned char *copy, struct sw_sfp_pass *found,
+                                uint32_t value_bytes, uint32_t lane_bits, enum sw_rounding rounding)
 {
     uint32_t bits = 8 * value_bytes, first;
     struct lane_steps s = lane_steps_of(code, q, value_bytes);
@@ -181,7 +183,7 @@ VEC_INLINE bool lane_sfp_blocks(const struct sw_plane_code *code, const struct s
 
     first = lane_first(lane_codes_load(&s, &none, in, value_bytes, lane_bits, true, rounding), lane_bits);
     seen.first = vec_set(first, bits);
-    lane_blocks_encode(&s, &seen, in, blocks, out, value_bytes, lane_bits, true, rounding);
+    lane_blocks_encode(&s, &seen, in, blocks, out, copy, value_bytes, lane_bits, true, rounding);
     *found = (struct sw_sfp_pass){
         .scan = {.all_equal = !vec_any(seen.differ),
                  .any_sign = vec_any(vec_and(vec_or(seen.differ, seen.first), s.code_sign)),
@@ -198,7 +200,7 @@ VEC_INLINE void lane_values_blocks(const struct sw_plane_code *code, const unsig
     struct lane_steps s = lane_steps_of(code, NULL, value_bytes);
     struct lane_seen seen = {0, vec_zero(), vec_zero(), vec_zero(), 0, 0};
 
-    lane_blocks_encode(&s, &seen, in, blocks, out, value_bytes, lane_bits, sfp, SW_ROUND_TRUNCATE);
+    lane_blocks_encode(&s, &seen, in, blocks, out, NULL, value_bytes, lane_bits, sfp, SW_ROUND_TRUNCATE);
 }
 
 /* Codes, higher bits of their lanes being of no use, to values. */
@@ -235,12 +237,14 @@ VEC_INLINE void lane_values_store(const struct lane_steps *s, vec codes, const u
     vec_put(out + VEC_BYTES, lane_value(s, wide[1], sfp ? NULL : exponents + VEC_BYTES / 4, bits, sfp), stream);
 }
 
-VEC_INLINE void lane_block_decode_bytes3(const struct lane_steps *s, const unsigned char *in, const uint8_t *exponents,
-                                         unsigned char *out, bool sfp, bool stream)
+VEC_INLINE void lane_block_decode_bytes3(const struct lane_steps *s, const unsigned char *in, size_t ahead,
+                                         const uint8_t *exponents, unsigned char *out, bool sfp, bool stream)
 {
     for (uint32_t i = 0; i < SW_PLANE_BLOCK; i += VEC_BYTES, in += 3 * VEC_BYTES) {
         vec codes[4];
 
+        for (uint32_t j = 0; stream && j < 3; j++)
+            __builtin_prefetch((const void *)((uintptr_t)in + VEC_BYTES * j + ahead), 0, 2);
         vec_load_bytes3(in, codes);
         for (uint32_t j = 0; j < 4; j++, out += VEC_BYTES) {
             lane_values_store(s, codes[j], exponents, out, 4, 32, sfp, stream);
@@ -249,14 +253,15 @@ VEC_INLINE void lane_block_decode_bytes3(const struct lane_steps *s, const unsig
     }
 }
 
-VEC_INLINE void lane_block_decode(const struct lane_steps *s, const unsigned char *in, const uint8_t *exponents,
-                                  unsigned char *out, uint32_t value_bytes, uint32_t lane_bits, bool sfp, bool stream)
+VEC_INLINE void lane_block_decode(const struct lane_steps *s, const unsigned char *in, size_t ahead,
+                                  const uint8_t *exponents, unsigned char *out, uint32_t value_bytes,
+                                  uint32_t lane_bits, bool sfp, bool stream)
 {
     uint32_t used = 0, vec_values = VEC_BYTES * 8 / lane_bits, words_left = s->width;
     vec words[ROW_VECS];
 
     for (uint32_t v = 0; v < ROW_VECS; v++)
-        words[v] = vec_load(in + VEC_BYTES * v);
+        words[v] = plane_load(in + VEC_BYTES * v, ahead, stream);
     for (uint32_t row = 0; row < lane_bits; row++) {
         uint32_t next_used = used + s->width;
         bool next = next_used >= lane_bits && words_left > 1;
@@ -267,7 +272,7 @@ VEC_INLINE void lane_block_decode(const struct lane_steps *s, const unsigned cha
             vec codes = vec_shr(words[v], used, lane_bits);
 
             if (next) {
-                words[v] = vec_load(in + VEC_BYTES * v);
+                words[v] = plane_load(in + VEC_BYTES * v, ahead, stream);
                 codes = vec_or(codes, vec_shl(words[v], lane_bits - used, lane_bits));
             }
             lane_values_store(s, codes, exponents, out, value_bytes, lane_bits, sfp, stream);
@@ -277,17 +282,17 @@ VEC_INLINE void lane_block_decode(const struct lane_steps *s, const unsigned cha
     }
 }
 
-VEC_INLINE void lane_blocks_decode(const struct sw_plane_code *code, const unsigned char *in, const uint8_t *exponents,
-                                   size_t blocks, unsigned char *out, uint32_t value_bytes, uint32_t lane_bits,
-                                   bool sfp, bool stream)
+VEC_INLINE void lane_blocks_decode(const struct sw_plane_code *code, const unsigned char *in, size_t ahead,
+                                   const uint8_t *exponents, size_t blocks, unsigned char *out, uint32_t value_bytes,
+                                   uint32_t lane_bits, bool sfp, bool stream)
 {
     struct lane_steps s = lane_steps_of(code, NULL, value_bytes);
 
     for (size_t i = 0; i < blocks; i++) {
         if (lane_bits == 32 && s.width == 24)
-            lane_block_decode_bytes3(&s, in, exponents, out, sfp, stream);
+            lane_block_decode_bytes3(&s, in, ahead, exponents, out, sfp, stream);
         else
-            lane_block_decode(&s, in, exponents, out, value_bytes, lane_bits, sfp, stream);
+            lane_block_decode(&s, in, ahead, exponents, out, value_bytes, lane_bits, sfp, stream);
         in += SW_PLANE_ROW_BYTES * s.width;
         out += SW_PLANE_BLOCK * value_bytes;
         exponents = sfp ? NULL : exponents + SW_PLANE_BLOCK;

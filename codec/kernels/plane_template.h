@@ -161,12 +161,30 @@ VEC_TARGET static uint32_t value_of(const struct sw_plane_code *code, uint32_t c
     return q | sign << sw_fields_sign_shift(&code->fields);
 }
 
+/*
+ * A vector of a plane that is being decoded. Where much is, the memory that follows on it is asked for, `ahead` bytes
+ * on: there the next chunk's plane will be wanted. Nothing need be there.
+ */
+VEC_INLINE vec plane_load(const unsigned char *at, size_t ahead, bool stream)
+{
+    if (stream)
+        __builtin_prefetch((const void *)((uintptr_t)at + ahead), 0, 2);
+    return vec_load(at);
+}
+
 VEC_INLINE void vec_put(unsigned char *at, vec x, bool stream)
 {
     if (stream)
         vec_stream(at, x);
     else
         vec_store(at, x);
+}
+
+/* Takes a block that was just made past the caches to its other place. */
+VEC_INLINE void block_copy(unsigned char *copy, const unsigned char *block, uint32_t width)
+{
+    for (uint32_t i = 0; i < SW_PLANE_ROW_BYTES * width; i += VEC_BYTES)
+        vec_stream(copy + i, vec_load(block + i));
 }
 
 #include "codec/kernels/plane_bytes_template.h"
@@ -180,28 +198,29 @@ VEC_INLINE bool upper_suffices(const struct sw_plane_code *code)
 }
 
 VEC_INLINE bool sfp_blocks(const struct sw_plane_code *code, const struct sw_quantiser *q, const unsigned char *in,
-                           size_t blocks, unsigned char *out, struct sw_sfp_pass *found, enum sw_rounding rounding)
+                           size_t blocks, unsigned char *out, unsigned char *copy, struct sw_sfp_pass *found,
+                           enum sw_rounding rounding)
 {
     uint32_t width = (uint32_t)code->sign_bits + code->exponent_bits + code->mantissa_bits;
 
     if (width <= 8)
-        return code->fields.bytes == 2 ? byte_sfp_blocks(code, q, in, blocks, out, found, 2, rounding)
-                                       : byte_sfp_blocks(code, q, in, blocks, out, found, 4, rounding);
+        return code->fields.bytes == 2 ? byte_sfp_blocks(code, q, in, blocks, out, copy, found, 2, rounding)
+                                       : byte_sfp_blocks(code, q, in, blocks, out, copy, found, 4, rounding);
     if (code->fields.bytes == 2)
-        return lane_sfp_blocks(code, q, in, blocks, out, found, 2, 16, rounding);
-    return width <= 16 ? lane_sfp_blocks(code, q, in, blocks, out, found, 4, 16, rounding)
-                       : lane_sfp_blocks(code, q, in, blocks, out, found, 4, 32, rounding);
+        return lane_sfp_blocks(code, q, in, blocks, out, copy, found, 2, 16, rounding);
+    return width <= 16 ? lane_sfp_blocks(code, q, in, blocks, out, copy, found, 4, 16, rounding)
+                       : lane_sfp_blocks(code, q, in, blocks, out, copy, found, 4, 32, rounding);
 }
 
 VEC_TARGET static bool sfp_whole_blocks(const struct sw_plane_code *code, const struct sw_quantiser *q,
-                                        const unsigned char *in, size_t blocks, unsigned char *out,
+                                        const unsigned char *in, size_t blocks, unsigned char *out, unsigned char *copy,
                                         struct sw_sfp_pass *found)
 {
     if (q->rounding == SW_ROUND_TRUNCATE)
-        return sfp_blocks(code, q, in, blocks, out, found, SW_ROUND_TRUNCATE);
+        return sfp_blocks(code, q, in, blocks, out, copy, found, SW_ROUND_TRUNCATE);
     if (q->rounding == SW_ROUND_NEAREST_EVEN)
-        return sfp_blocks(code, q, in, blocks, out, found, SW_ROUND_NEAREST_EVEN);
-    return sfp_blocks(code, q, in, blocks, out, found, SW_ROUND_STOCHASTIC);
+        return sfp_blocks(code, q, in, blocks, out, copy, found, SW_ROUND_NEAREST_EVEN);
+    return sfp_blocks(code, q, in, blocks, out, copy, found, SW_ROUND_STOCHASTIC);
 }
 
 /* Narrow codes round in upper halves, which must hold two bits below those that stay. Few plans are different. */
@@ -213,7 +232,7 @@ VEC_INLINE bool rounding_fits(const struct sw_plane_code *code, const struct sw_
 }
 
 VEC_TARGET static bool sfp_encode(const struct sw_plane_code *code, const struct sw_quantiser *q, const void *src,
-                                  size_t n, unsigned char *plane, struct sw_sfp_pass *found)
+                                  size_t n, unsigned char *plane, unsigned char *copy, struct sw_sfp_pass *found)
 {
     uint32_t width = (uint32_t)code->sign_bits + code->exponent_bits + code->mantissa_bits;
     size_t blocks = n / SW_PLANE_BLOCK, done = blocks * SW_PLANE_BLOCK;
@@ -221,14 +240,15 @@ VEC_TARGET static bool sfp_encode(const struct sw_plane_code *code, const struct
     struct sw_sfp_pass tail;
 
     if (blocks == 0 || !rounding_fits(code, q))
-        return sw_scalar_sfp_encode(code, q, src, n, plane, found);
-    if (!sfp_whole_blocks(code, q, src, blocks, plane, found))
+        return sw_scalar_sfp_encode(code, q, src, n, plane, copy, found);
+    if (!sfp_whole_blocks(code, q, src, blocks, plane, copy, found))
         return false;
     if (done == n)
         return true;
     rest.draw += (uint32_t)(done / 2);
     if (!sw_scalar_sfp_encode(code, &rest, (const unsigned char *)src + done * code->fields.bytes, n - done,
-                              plane + blocks * SW_PLANE_ROW_BYTES * width, &tail))
+                              plane + blocks * SW_PLANE_ROW_BYTES * width,
+                              copy != NULL ? copy + blocks * SW_PLANE_ROW_BYTES * width : NULL, &tail))
         return false;
     found->scan.all_equal = found->scan.all_equal && tail.scan.all_equal && tail.first == found->first;
     found->scan.any_sign |= tail.scan.any_sign;
@@ -272,17 +292,18 @@ VEC_INLINE void plane_decode_blocks(const struct sw_plane_code *code, const unsi
                                     bool stream)
 {
     uint32_t width = (uint32_t)code->sign_bits + code->exponent_bits + code->mantissa_bits;
+    size_t ahead = blocks * SW_PLANE_ROW_BYTES * width;
 
     if (width <= 8 && code->fields.bytes == 2)
-        byte_blocks_decode(code, plane, exponents, blocks, out, 2, own_exponent, stream);
+        byte_blocks_decode(code, plane, ahead, exponents, blocks, out, 2, own_exponent, stream);
     else if (width <= 8)
-        byte_blocks_decode(code, plane, exponents, blocks, out, 4, own_exponent, stream);
+        byte_blocks_decode(code, plane, ahead, exponents, blocks, out, 4, own_exponent, stream);
     else if (code->fields.bytes == 2)
-        lane_blocks_decode(code, plane, exponents, blocks, out, 2, 16, own_exponent, stream);
+        lane_blocks_decode(code, plane, ahead, exponents, blocks, out, 2, 16, own_exponent, stream);
     else if (width <= 16)
-        lane_blocks_decode(code, plane, exponents, blocks, out, 4, 16, own_exponent, stream);
+        lane_blocks_decode(code, plane, ahead, exponents, blocks, out, 4, 16, own_exponent, stream);
     else
-        lane_blocks_decode(code, plane, exponents, blocks, out, 4, 32, own_exponent, stream);
+        lane_blocks_decode(code, plane, ahead, exponents, blocks, out, 4, 32, own_exponent, stream);
 }
 
 VEC_TARGET static void plane_decode(const struct sw_plane_code *code, const unsigned char *plane,

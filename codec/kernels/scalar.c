@@ -10,6 +10,7 @@ const struct sw_kernels sw_kernels_scalar = {
     .quantise = sw_scalar_quantise,
     .zeros_squeeze = sw_scalar_zeros_squeeze,
     .zeros_spread = sw_scalar_zeros_spread,
+    .block_maxima = sw_scalar_block_maxima,
     .exponents_split = sw_scalar_exponents_split,
     .plane_encode = sw_scalar_plane_encode,
     .sfp_encode = sw_scalar_sfp_encode,

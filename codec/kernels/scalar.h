@@ -15,6 +15,7 @@ struct sw_quantised sw_scalar_quantise(const struct sw_fields *f, const struct s
 size_t sw_scalar_zeros_squeeze(const struct sw_fields *f, const void *values, size_t n, uint64_t *bitmap, void *dense);
 void sw_scalar_zeros_spread(const struct sw_fields *f, const void *dense, const uint64_t *bitmap, size_t n, void *out,
                             bool stream);
+void sw_scalar_block_maxima(const uint8_t *bytes, size_t n, uint32_t block_log2, uint8_t *maxima);
 void sw_scalar_exponents_split(const struct sw_fields *f, const void *values, size_t n, uint8_t *exponents);
 
 /* scalar_plane.c */
@@ -24,7 +25,7 @@ void sw_scalar_plane_decode(const struct sw_plane_code *code, const unsigned cha
 
 /* scalar_sfp.c */
 bool sw_scalar_sfp_encode(const struct sw_plane_code *code, const struct sw_quantiser *q, const void *src, size_t n,
-                          unsigned char *plane, struct sw_sfp_pass *found);
+                          unsigned char *plane, unsigned char *copy, struct sw_sfp_pass *found);
 
 bool sw_scalar_sfp_squeeze(const struct sw_plane_code *code, const struct sw_quantiser *q, const void *src, size_t n,
                            uint64_t *bitmap, void *room, unsigned char *plane, struct sw_sfp_pass *found);
@@ -36,14 +37,14 @@ size_t sw_scalar_gecko_encode(const struct sw_gecko_code *code, const uint8_t *e
 bool sw_scalar_gecko_decode(const struct sw_gecko_code *code, const unsigned char *meta, const unsigned char *rows,
                             size_t row_bytes, size_t n, uint8_t *exponents);
 bool sw_scalar_gecko_split(const struct sw_gecko_code *code, const struct sw_fields *f, const void *src, size_t n,
-                           unsigned char *plane, unsigned char *meta, unsigned char *rows, size_t rows_cap,
-                           size_t *row_bytes, struct sw_scan *found);
+                           unsigned char *plane, unsigned char *copy, unsigned char *meta, unsigned char *rows,
+                           size_t rows_cap, size_t *row_bytes, struct sw_scan *found);
 bool sw_scalar_gecko_join(const struct sw_gecko_code *code, const unsigned char *meta, const unsigned char *rows,
                           size_t row_bytes, const unsigned char *plane, uint32_t value_bytes, size_t n, void *out,
                           bool stream);
 
 /* scalar_rans.c */
-void sw_scalar_rans_encode(const struct sw_rans_model *model, const struct sw_rans_source *src,
+void sw_scalar_rans_encode(const struct sw_rans_steps *steps, const struct sw_rans_source *src,
                            struct sw_rans_coded *out);
 bool sw_scalar_rans_decode(const struct sw_rans_section *section, const struct sw_rans_input *in, const uint8_t *maxima,
                            size_t n, uint8_t *out);
@@ -52,7 +53,8 @@ bool sw_scalar_rans_join(const struct sw_rans_section *section, const struct sw_
                          const struct sw_rans_ahead *ahead);
 
 /* scalar_window.c */
-size_t sw_scalar_window_encode(uint8_t top, const uint8_t *exponents, size_t n, unsigned char *planes, uint8_t *escapes);
+size_t sw_scalar_window_encode(uint8_t top, const uint8_t *exponents, size_t n, unsigned char *planes,
+                               uint8_t *escapes);
 bool sw_scalar_window_decode(uint8_t top, const unsigned char *planes, const uint8_t *escapes, size_t escape_count,
                              size_t n, uint8_t *exponents);
 
@@ -60,6 +62,6 @@ bool sw_scalar_window_decode(uint8_t top, const unsigned char *planes, const uin
 bool sw_scalar_values_take(const struct sw_fields *f, const struct sw_quantiser *q, const void *src, size_t n,
                            void *values, uint8_t *exponents, struct sw_sfp_pass *found);
 void sw_scalar_lossless_split(const struct sw_fields *f, const void *src, size_t n, uint8_t *exponents,
-                              unsigned char *plane, struct sw_scan *found);
+                              unsigned char *plane, unsigned char *copy, struct sw_scan *found);
 
 #endif

@@ -179,8 +179,8 @@ size_t sw_scalar_gecko_encode(const struct sw_gecko_code *code, const uint8_t *e
 }
 
 bool sw_scalar_gecko_split(const struct sw_gecko_code *code, const struct sw_fields *f, const void *src, size_t n,
-                           unsigned char *plane, unsigned char *meta, unsigned char *rows, size_t rows_cap,
-                           size_t *row_bytes, struct sw_scan *found)
+                           unsigned char *plane, unsigned char *copy, unsigned char *meta, unsigned char *rows,
+                           size_t rows_cap, size_t *row_bytes, struct sw_scan *found)
 {
     const unsigned char *from = src, *end = rows + rows_cap, *begin = rows;
     uint8_t exponents[SW_PLANE_BLOCK];
@@ -194,7 +194,7 @@ bool sw_scalar_gecko_split(const struct sw_gecko_code *code, const struct sw_fie
 
         if ((size_t)(end - rows) < (count + GROUP - 1) / GROUP * GROUP_MAX_BYTES)
             return false;
-        sw_scalar_lossless_split(f, from, count, exponents, plane, &block);
+        sw_scalar_lossless_split(f, from, count, exponents, plane, copy, &block);
         memcpy(&block_first, from, f->bytes);
         found->all_equal &= block.all_equal && block_first == first;
         found->any_sign |= block.any_sign;
@@ -202,6 +202,7 @@ bool sw_scalar_gecko_split(const struct sw_gecko_code *code, const struct sw_fie
         rows += sw_scalar_gecko_encode(code, exponents, count, meta, rows);
         meta += SW_PLANE_BLOCK / GROUP * META_BYTES;
         plane += SW_PLANE_BLOCK * (f->bytes - 1u);
+        copy = copy != NULL ? copy + SW_PLANE_BLOCK * (f->bytes - 1u) : NULL;
     }
     *row_bytes = (size_t)(rows - begin);
     return true;

@@ -11,72 +11,32 @@
 
 enum { LANES = SW_RANS_LANES, SLOT_MASK = SW_RANS_SLOTS - 1, SLOT_BITS = 6 };
 
-/* What coding a symbol takes. Those that the model does not list have the escape's. */
-struct step {
-    uint32_t limit;   /* states from here on give a byte away first */
-    uint32_t inverse; /* 2^31 / freq, rounded up: exact for dividends of 16 bits */
-    uint16_t others;  /* slots of all other symbols */
-    uint8_t first_slot;
-    uint8_t escape;
-};
-
-static struct step step_of(uint32_t freq, uint32_t first_slot, bool escape)
-{
-    return (struct step){
-        .limit = freq << (16 - SLOT_BITS),
-        .inverse = (uint32_t)((((uint64_t)1 << 31) + freq - 1) / freq),
-        .others = (uint16_t)(SW_RANS_SLOTS - freq),
-        .first_slot = (uint8_t)first_slot,
-        .escape = escape,
-    };
-}
-
-/* Slots go to the listed symbols in ascending order, the last ones to the escape. */
-static void steps_fill(const struct sw_rans_model *model, struct step *steps)
-{
-    uint32_t escape_freq = model->freq[SW_RANS_ESCAPE], slot = 0;
-
-    for (uint32_t s = 0; s < SW_RANS_SYMBOLS; s++) {
-        uint32_t freq = s == SW_RANS_ESCAPE ? 0 : model->freq[s];
-
-        if (freq > 0)
-            steps[s] = step_of(freq, slot, false);
-        else if (escape_freq > 0)
-            steps[s] = step_of(escape_freq, SW_RANS_SLOTS - escape_freq, true);
-        slot += freq;
-    }
-}
-
-static void group_encode(const struct step *steps, const uint8_t *values, size_t count, uint8_t maximum,
+static void group_encode(const struct sw_rans_steps *steps, const uint8_t *values, size_t count, uint8_t maximum,
                          uint16_t *states, struct sw_rans_coded *out)
 {
     uint8_t *bytes = out->bytes + out->byte_count, *escapes = out->escapes + out->escape_count;
 
     for (size_t lane = 0; lane < count; lane++) {
-        const struct step *step = &steps[sw_rans_symbol(values[lane], maximum)];
-        uint32_t x = states[lane], full = x >= step->limit;
+        uint32_t symbol = sw_rans_symbol(values[lane], maximum), x = states[lane], quotient;
+        uint32_t full = x >> 8 >= steps->limit[symbol];
 
         *bytes = (uint8_t)x;
         bytes += full;
         x >>= 8 * full;
-        states[lane] = (uint16_t)(x + (uint32_t)((uint64_t)x * step->inverse >> 31) * step->others + step->first_slot);
+        quotient = (x + 1) * steps->inverse[symbol] >> 16 >> steps->shift[symbol];
+        states[lane] = (uint16_t)(x + quotient * steps->others[symbol] + steps->first_slot[symbol]);
         *escapes = values[lane];
-        escapes += step->escape;
+        escapes += steps->first_slot[symbol] == steps->escape_slot;
     }
     out->byte_count = (size_t)(bytes - out->bytes);
     out->escape_count = (size_t)(escapes - out->escapes);
 }
 
-void sw_scalar_rans_encode(const struct sw_rans_model *model, const struct sw_rans_source *src,
+void sw_scalar_rans_encode(const struct sw_rans_steps *steps, const struct sw_rans_source *src,
                            struct sw_rans_coded *out)
 {
-    struct step steps[SW_RANS_SYMBOLS];
     size_t groups = (src->n + LANES - 1) / LANES;
 
-    steps_fill(model, steps);
-    out->byte_count = out->escape_count = 0;
-    for (size_t i = 0; i < src->sets * LANES; i++)
-        out->states[i] = SW_RANS_STATE_MIN;
     for (size_t g = groups; g-- > 0;) {
         size_t at = g * LANES, count = src->n - at < LANES ? src->n - at : LANES;
 

@@ -43,7 +43,7 @@ static bool block_take(const struct sw_plane_code *code, struct sw_quantiser *he
 }
 
 bool sw_scalar_sfp_encode(const struct sw_plane_code *code, const struct sw_quantiser *q, const void *src, size_t n,
-                          unsigned char *plane, struct sw_sfp_pass *found)
+                          unsigned char *plane, unsigned char *copy, struct sw_sfp_pass *found)
 {
     uint32_t width = (uint32_t)code->sign_bits + code->exponent_bits + code->mantissa_bits;
     struct sw_quantiser here = *q;
@@ -57,6 +57,8 @@ bool sw_scalar_sfp_encode(const struct sw_plane_code *code, const struct sw_quan
         if (!block_take(code, &here, in + done * code->fields.bytes, count, done == 0, block, found))
             return false;
         sw_scalar_plane_encode(code, block, count, plane);
+        if (copy != NULL)
+            memcpy(copy + done / SW_PLANE_BLOCK * SW_PLANE_ROW_BYTES * width, plane, sw_plane_bytes(width, count));
         plane += SW_PLANE_ROW_BYTES * width;
     }
     return true;

@@ -48,7 +48,7 @@ static void split_u32(const unsigned char *src, size_t n, uint8_t *exponents, un
 }
 
 void sw_scalar_lossless_split(const struct sw_fields *f, const void *src, size_t n, uint8_t *exponents,
-                              unsigned char *plane, struct sw_scan *found)
+                              unsigned char *plane, unsigned char *copy, struct sw_scan *found)
 {
     size_t code_bytes = f->bytes - 1u, filled = n * code_bytes, plane_bytes = sw_plane_bytes(8 * f->bytes - 8u, n);
     struct gathered g;
@@ -59,6 +59,8 @@ void sw_scalar_lossless_split(const struct sw_fields *f, const void *src, size_t
         split_u32(src, n, exponents, plane, &g);
     for (; filled < plane_bytes; filled += code_bytes)
         memcpy(plane + filled, plane + (n - 1) * code_bytes, code_bytes);
+    if (copy != NULL)
+        memcpy(copy, plane, plane_bytes);
     *found = (struct sw_scan){
         .all_equal = g.differ == 0,
         .any_sign = g.any >> sw_fields_sign_shift(f) != 0,

@@ -162,6 +162,20 @@ void sw_scalar_zeros_spread(const struct sw_fields *f, const void *dense, const 
 DEFINE_SPLIT(split_u32, uint32_t)
 DEFINE_SPLIT(split_u16, uint16_t)
 
+void sw_scalar_block_maxima(const uint8_t *bytes, size_t n, uint32_t block_log2, uint8_t *maxima)
+{
+    size_t block = (size_t)1 << block_log2;
+
+    for (size_t at = 0; at < n; at += block) {
+        size_t count = n - at < block ? n - at : block;
+        uint8_t max = 0;
+
+        for (size_t i = 0; i < count; i++)
+            max = bytes[at + i] > max ? bytes[at + i] : max;
+        maxima[at >> block_log2] = max;
+    }
+}
+
 void sw_scalar_exponents_split(const struct sw_fields *f, const void *values, size_t n, uint8_t *exponents)
 {
     if (f->bytes == 4)

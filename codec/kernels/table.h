@@ -100,6 +100,9 @@ struct sw_kernels {
     void (*zeros_spread)(const struct sw_fields *f, const void *dense, const uint64_t *bitmap, size_t n, void *out,
                          bool stream);
 
+    /* The largest of each block of 1 << block_log2 bytes, 6 to 9, the last one maybe shorter. n > 0. */
+    void (*block_maxima)(const uint8_t *bytes, size_t n, uint32_t block_log2, uint8_t *maxima);
+
     void (*exponents_split)(const struct sw_fields *f, const void *values, size_t n, uint8_t *exponents);
 
     /* Writes sw_plane_bytes(width, n) bytes. Values hold no bits that the code drops. n > 0, width > 0. */
@@ -109,10 +112,10 @@ struct sw_kernels {
      * quantise's, scan's and plane_encode's work in one pass over n values at src, of any alignment, each
      * read once: they may change meanwhile. Writes as plane_encode does. Returns false, after writing a plane of no
      * use, if a value is not finite or lies at q->limit or beyond, or has a sign where the code has no room for it. n >
-     * 0.
+     * 0. `copy` as for lossless_split.
      */
     bool (*sfp_encode)(const struct sw_plane_code *code, const struct sw_quantiser *q, const void *src, size_t n,
-                       unsigned char *plane, struct sw_sfp_pass *found);
+                       unsigned char *plane, unsigned char *copy, struct sw_sfp_pass *found);
 
     /*
      * sfp_encode for chunks with many zeros: sets bitmap as zeros_squeeze does, and makes the plane of the others
@@ -141,11 +144,11 @@ struct sw_kernels {
 
     /*
      * lossless_split's and gecko_encode's work in one pass over n > 0 values at src. False if `rows`, which should have
-     * room for 64 bytes more than come out, proves too small.
+     * room for 64 bytes more than come out, proves too small. `copy` as there.
      */
     bool (*gecko_split)(const struct sw_gecko_code *code, const struct sw_fields *f, const void *src, size_t n,
-                        unsigned char *plane, unsigned char *meta, unsigned char *rows, size_t rows_cap,
-                        size_t *row_bytes, struct sw_scan *found);
+                        unsigned char *plane, unsigned char *copy, unsigned char *meta, unsigned char *rows,
+                        size_t rows_cap, size_t *row_bytes, struct sw_scan *found);
 
     /* Returns false, after writing some exponents, if the row widths do not add up to row_bytes. */
     bool (*gecko_decode)(const struct sw_gecko_code *code, const unsigned char *meta, const unsigned char *rows,
@@ -159,8 +162,8 @@ struct sw_kernels {
                        size_t row_bytes, const unsigned char *plane, uint32_t value_bytes, size_t n, void *out,
                        bool stream);
 
-    /* Codes what the source has. The model has at least two symbols, and the escape if any symbol is not listed. */
-    void (*rans_encode)(const struct sw_rans_model *model, const struct sw_rans_source *src, struct sw_rans_coded *out);
+    /* Codes what the source has, and goes on in `out`. The model has the escape if any symbol is not listed. */
+    void (*rans_encode)(const struct sw_rans_steps *steps, const struct sw_rans_source *src, struct sw_rans_coded *out);
 
     /* The reverse: n > 0 bytes. False, after writing some bytes, if the lists do not come out even. */
     bool (*rans_decode)(const struct sw_rans_section *section, const struct sw_rans_input *in, const uint8_t *maxima,
@@ -195,10 +198,10 @@ struct sw_kernels {
     /*
      * The encoder's first pass over lossless BF16 and F32: reads n > 0 values at src, of any alignment, each once: they
      * may change meanwhile. Gives their exponents, a plane of 8 or of 24 bits a value as plane_encode would, and what
-     * scan finds, but for any_nonfinite.
+     * scan finds, but for any_nonfinite. `copy` gets the plane as well, past the caches; aligned to 64 bytes, or NULL.
      */
     void (*lossless_split)(const struct sw_fields *f, const void *src, size_t n, uint8_t *exponents,
-                           unsigned char *plane, struct sw_scan *found);
+                           unsigned char *plane, unsigned char *copy, struct sw_scan *found);
 };
 
 /* The tables of each tier in this build. */

@@ -14,16 +14,18 @@ uint64_t sw_avx2_checksum(const void *bytes, size_t len, uint64_t seed);
 uint64_t sw_avx512_checksum(const void *bytes, size_t len, uint64_t seed);
 
 /* avx512_window.c */
-size_t sw_avx512_window_encode(uint8_t top, const uint8_t *exponents, size_t n, unsigned char *planes, uint8_t *escapes);
+size_t sw_avx512_window_encode(uint8_t top, const uint8_t *exponents, size_t n, unsigned char *planes,
+                               uint8_t *escapes);
 bool sw_avx512_window_decode(uint8_t top, const unsigned char *planes, const uint8_t *escapes, size_t escape_count,
                              size_t n, uint8_t *exponents);
 
 /* avx512_split.c */
+void sw_avx512_block_maxima(const uint8_t *bytes, size_t n, uint32_t block_log2, uint8_t *maxima);
 void sw_avx512_exponents_split(const struct sw_fields *f, const void *values, size_t n, uint8_t *exponents);
 bool sw_avx512_values_take(const struct sw_fields *f, const struct sw_quantiser *q, const void *src, size_t n,
                            void *values, uint8_t *exponents, struct sw_sfp_pass *found);
 void sw_avx512_lossless_split(const struct sw_fields *f, const void *src, size_t n, uint8_t *exponents,
-                              unsigned char *plane, struct sw_scan *found);
+                              unsigned char *plane, unsigned char *copy, struct sw_scan *found);
 
 /* avx2_rans.c */
 bool sw_avx2_rans_decode(const struct sw_rans_section *section, const struct sw_rans_input *in, const uint8_t *maxima,
@@ -33,7 +35,7 @@ bool sw_avx2_rans_join(const struct sw_rans_section *section, const struct sw_ra
                        const struct sw_rans_ahead *ahead);
 
 /* avx512_rans.c */
-void sw_avx512_rans_encode(const struct sw_rans_model *model, const struct sw_rans_source *src,
+void sw_avx512_rans_encode(const struct sw_rans_steps *steps, const struct sw_rans_source *src,
                            struct sw_rans_coded *out);
 bool sw_avx512_rans_decode(const struct sw_rans_section *section, const struct sw_rans_input *in, const uint8_t *maxima,
                            size_t n, uint8_t *out);
@@ -54,8 +56,8 @@ size_t sw_avx512_gecko_encode(const struct sw_gecko_code *code, const uint8_t *e
 bool sw_avx512_gecko_decode(const struct sw_gecko_code *code, const unsigned char *meta, const unsigned char *rows,
                             size_t row_bytes, size_t n, uint8_t *exponents);
 bool sw_avx512_gecko_split(const struct sw_gecko_code *code, const struct sw_fields *f, const void *src, size_t n,
-                           unsigned char *plane, unsigned char *meta, unsigned char *rows, size_t rows_cap,
-                           size_t *row_bytes, struct sw_scan *found);
+                           unsigned char *plane, unsigned char *copy, unsigned char *meta, unsigned char *rows,
+                           size_t rows_cap, size_t *row_bytes, struct sw_scan *found);
 bool sw_avx512_gecko_join(const struct sw_gecko_code *code, const unsigned char *meta, const unsigned char *rows,
                           size_t row_bytes, const unsigned char *plane, uint32_t value_bytes, size_t n, void *out,
                           bool stream);
