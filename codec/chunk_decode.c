@@ -110,10 +110,15 @@ static int coded_read(const struct job *job, void *values, bool stream)
 
     if (rc != 0)
         return rc;
-    if (section.model.symbols > 1 && job->fields->exponent_bits == 8 && l->plane_width == job->fields->bytes * 8u - 8) {
+    if (section.model.symbols > 1) {
+        const unsigned char *plane = job->chunk + l->plane_at;
         struct sw_rans_ahead ahead = next_chunk(job);
-        bool even = job->kernels->rans_join(&section, &input, scratch->maxima, job->chunk + l->plane_at,
-                                            job->fields->bytes, h->nnz, values, stream, &ahead);
+        struct sw_plane_code code = {*job->fields, h->sign_bits, 0, h->mantissa_bits, 0};
+        bool whole = job->fields->exponent_bits == 8 && l->plane_width == job->fields->bytes * 8u - 8;
+        bool even = whole ? job->kernels->rans_join(&section, &input, scratch->maxima, plane, job->fields->bytes,
+                                                    h->nnz, values, stream, &ahead)
+                          : job->kernels->coded_join(&section, &input, scratch->maxima, &code, plane,
+                                                     scratch->exponents, h->nnz, values, stream, &ahead);
 
         return even ? 0 : SW_CODEC_CORRUPT;
     }

@@ -29,7 +29,7 @@ struct pass {
     bool quantises;
     struct sw_quantiser quantiser;
     struct sw_rans_choice choice;
-    bool nonfinite;
+    bool unfit; /* a value is not finite, or saturates */
 };
 
 static struct sw_rans_coded *lists_start(struct sw_chunk_scratch *scratch, const struct sw_rans_model *model)
@@ -82,16 +82,13 @@ static void piece_part(struct pass *p, size_t at, size_t count)
         struct sw_quantiser q = p->quantiser;
 
         q.draw += (uint32_t)(at / 2);
-        p->nonfinite |= !job->kernels->values_take(f, p->quantises ? &q : NULL, src, count, job->scratch->values,
-                                                   job->scratch->exponents, &found);
-        if (p->width > 0)
-            job->kernels->plane_encode(&p->code, job->scratch->values, count, plane);
+        p->unfit |= !job->kernels->coded_split(&p->code, p->quantises ? &q : NULL, src, count, job->scratch->exponents,
+                                               plane, &found);
     }
     p->job->scan.all_equal &= found.scan.all_equal;
     p->job->scan.any_sign |= found.scan.any_sign;
     p->job->scan.zeros += found.scan.zeros;
     p->job->quantised.flushed += found.quantised.flushed;
-    p->job->quantised.saturated += found.quantised.saturated;
 }
 
 /*
@@ -201,7 +198,7 @@ static bool as_expected(const struct pass *p, const struct sw_chunk_header *h)
 {
     const struct sw_encode_job *job = p->job;
 
-    return !job->scan.all_equal && !p->nonfinite && (h->sign_bits != 0 || !job->scan.any_sign) &&
+    return !job->scan.all_equal && !p->unfit && (h->sign_bits != 0 || !job->scan.any_sign) &&
            (uint64_t)job->scan.zeros * p->width <= job->n;
 }
 

@@ -6,6 +6,7 @@
 #include "codec/kernels/scalar.h"
 #include "codec/kernels/vec_avx2.h"
 
+#define TIER_KERNELS sw_kernels_avx2
 #include "codec/kernels/plane_template.h"
 #include "codec/kernels/values_template.h"
 
@@ -33,9 +34,11 @@ const struct sw_kernels sw_kernels_avx2 = {
     .rans_encode = sw_scalar_rans_encode,
     .rans_decode = sw_avx2_rans_decode,
     .rans_join = sw_avx2_rans_join,
+    .coded_join = sw_avx2_coded_join,
     .window_encode = sw_scalar_window_encode,
     .window_decode = sw_scalar_window_decode,
     .values_take = sw_scalar_values_take,
+    .coded_split = coded_split,
     .lossless_split = sw_scalar_lossless_split,
 };
 

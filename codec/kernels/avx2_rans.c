@@ -312,4 +312,15 @@ VEC_TARGET bool sw_avx2_rans_join(const struct sw_rans_section *section, const s
     return rest_decode(&d, at, n, &sink);
 }
 
+bool sw_avx2_coded_join(const struct sw_rans_section *section, const struct sw_rans_input *in, const uint8_t *maxima,
+                        const struct sw_plane_code *code, const unsigned char *plane, uint8_t *exponents, size_t n,
+                        void *out, bool stream, const struct sw_rans_ahead *ahead)
+{
+    (void)ahead;
+    if (!sw_avx2_rans_decode(section, in, maxima, n, exponents))
+        return false;
+    sw_kernels_avx2.plane_decode(code, plane, exponents, n, out, stream);
+    return true;
+}
+
 #endif

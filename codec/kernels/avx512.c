@@ -6,6 +6,7 @@
 #include "codec/kernels/scalar.h"
 #include "codec/kernels/vec_avx512.h"
 
+#define TIER_KERNELS sw_kernels_avx512
 #include "codec/kernels/plane_template.h"
 #include "codec/kernels/values_template.h"
 
@@ -35,9 +36,11 @@ const struct sw_kernels sw_kernels_avx512 = {
     .rans_encode = sw_avx512_rans_encode,
     .rans_decode = sw_avx512_rans_decode,
     .rans_join = sw_avx512_rans_join,
+    .coded_join = sw_avx512_coded_join,
     .window_encode = sw_avx512_window_encode,
     .window_decode = sw_avx512_window_decode,
     .values_take = sw_avx512_values_take,
+    .coded_split = coded_split,
     .lossless_split = sw_avx512_lossless_split,
 };
 

@@ -310,11 +310,11 @@ VEC_TARGET bool sw_avx512_gecko_join(const struct sw_gecko_code *code, const uns
 
     stream = stream && (uintptr_t)out % VEC_BYTES == 0;
     if (value_bytes == 2)
-        fits = stream ? groups_decode(&s, meta, &left, groups, &(struct sink){out, plane, 2, true, ahead})
-                      : groups_decode(&s, meta, &left, groups, &(struct sink){out, plane, 2, false, ahead});
+        fits = stream ? groups_decode(&s, meta, &left, groups, &(struct sink){out, plane, 2, true, ahead, NULL})
+                      : groups_decode(&s, meta, &left, groups, &(struct sink){out, plane, 2, false, ahead, NULL});
     else
-        fits = stream ? groups_decode(&s, meta, &left, groups, &(struct sink){out, plane, 4, true, ahead})
-                      : groups_decode(&s, meta, &left, groups, &(struct sink){out, plane, 4, false, ahead});
+        fits = stream ? groups_decode(&s, meta, &left, groups, &(struct sink){out, plane, 4, true, ahead, NULL})
+                      : groups_decode(&s, meta, &left, groups, &(struct sink){out, plane, 4, false, ahead, NULL});
     if (stream)
         _mm_sfence();
     return fits && rest_join(code, meta + META_BYTES * groups, &left, plane + (value_bytes - 1) * done, value_bytes,

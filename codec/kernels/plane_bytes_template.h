@@ -20,6 +20,7 @@ struct byte_steps {
     vec magnitude, sign, mantissa, offset, least, limit;
     vec half, one, step;      /* of the precision, as round_steps has them */
     vec code, code_magnitude; /* masks of bytes */
+    vec code_mantissa;        /* of codes without exponents */
     struct byte_row rows[8];
     struct round_steps round;
 };
@@ -63,6 +64,7 @@ VEC_INLINE struct byte_steps byte_steps_of(const struct sw_plane_code *code, con
         .limit = vec_set16(q != NULL ? q->limit >> half_drop : 0),
         .code = vec_set8(0x100u - (1u << (8 - s - e - m))),
         .code_magnitude = vec_set8((1u << (8 - s)) - (1u << (8 - s - e - m))),
+        .code_mantissa = vec_set8(0x100u - (1u << (8 - m))),
         .mantissa = vec_set16(0x10000u - (1u << (16 - m))),
     };
 

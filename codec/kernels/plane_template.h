@@ -231,6 +231,8 @@ VEC_INLINE bool rounding_fits(const struct sw_plane_code *code, const struct sw_
     return q->rounding == SW_ROUND_TRUNCATE || code->fields.bytes == 2 || width > 8 || code->mantissa_bits <= 5;
 }
 
+#include "codec/kernels/plane_part_template.h"
+
 VEC_TARGET static bool sfp_encode(const struct sw_plane_code *code, const struct sw_quantiser *q, const void *src,
                                   size_t n, unsigned char *plane, unsigned char *copy, struct sw_sfp_pass *found)
 {

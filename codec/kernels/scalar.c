@@ -24,8 +24,10 @@ const struct sw_kernels sw_kernels_scalar = {
     .rans_encode = sw_scalar_rans_encode,
     .rans_decode = sw_scalar_rans_decode,
     .rans_join = sw_scalar_rans_join,
+    .coded_join = sw_scalar_coded_join,
     .window_encode = sw_scalar_window_encode,
     .window_decode = sw_scalar_window_decode,
     .values_take = sw_scalar_values_take,
+    .coded_split = sw_scalar_coded_split,
     .lossless_split = sw_scalar_lossless_split,
 };

@@ -61,6 +61,16 @@ bool sw_scalar_window_decode(uint8_t top, const unsigned char *planes, const uin
 /* scalar_split.c */
 bool sw_scalar_values_take(const struct sw_fields *f, const struct sw_quantiser *q, const void *src, size_t n,
                            void *values, uint8_t *exponents, struct sw_sfp_pass *found);
+bool sw_scalar_coded_split(const struct sw_plane_code *code, const struct sw_quantiser *q, const void *src, size_t n,
+                           uint8_t *exponents, unsigned char *plane, struct sw_sfp_pass *found);
+bool sw_scalar_coded_join(const struct sw_rans_section *section, const struct sw_rans_input *in, const uint8_t *maxima,
+                          const struct sw_plane_code *code, const unsigned char *plane, uint8_t *exponents, size_t n,
+                          void *out, bool stream, const struct sw_rans_ahead *ahead);
+/* coded_split by a tier's other kernels, a block after the other. */
+bool sw_split_by_blocks(const struct sw_kernels *k, const struct sw_plane_code *code, const struct sw_quantiser *q,
+                        const void *src, size_t n, uint8_t *exponents, unsigned char *plane, struct sw_sfp_pass *found);
+/* Adds what was found in values that follow to what was found before them. */
+void sw_split_add(struct sw_sfp_pass *found, const struct sw_sfp_pass *next);
 void sw_scalar_lossless_split(const struct sw_fields *f, const void *src, size_t n, uint8_t *exponents,
                               unsigned char *plane, unsigned char *copy, struct sw_scan *found);
 

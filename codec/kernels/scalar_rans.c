@@ -180,3 +180,14 @@ bool sw_scalar_rans_join(const struct sw_rans_section *section, const struct sw_
     }
     return sw_rans_decoding_even(&d);
 }
+
+bool sw_scalar_coded_join(const struct sw_rans_section *section, const struct sw_rans_input *in, const uint8_t *maxima,
+                          const struct sw_plane_code *code, const unsigned char *plane, uint8_t *exponents, size_t n,
+                          void *out, bool stream, const struct sw_rans_ahead *ahead)
+{
+    (void)ahead;
+    if (!sw_scalar_rans_decode(section, in, maxima, n, exponents))
+        return false;
+    sw_kernels_scalar.plane_decode(code, plane, exponents, n, out, stream);
+    return true;
+}

@@ -1,6 +1,9 @@
 /* The encoder's first pass: each value read once, and parted into exponent and the rest. */
 #include "codec/kernels/scalar.h"
 
+#include <stdalign.h>
+#include <string.h>
+
 #include "codec/bytes.h"
 #include "codec/plane.h"
 
@@ -84,4 +87,48 @@ bool sw_scalar_values_take(const struct sw_fields *f, const struct sw_quantiser 
     sw_scalar_exponents_split(f, values, n, exponents);
     memcpy(&found->first, values, f->bytes);
     return finite;
+}
+
+void sw_split_add(struct sw_sfp_pass *found, const struct sw_sfp_pass *next)
+{
+    found->scan.all_equal &= next->scan.all_equal && next->first == found->first;
+    found->scan.any_sign |= next->scan.any_sign;
+    found->scan.any_nonfinite |= next->scan.any_nonfinite;
+    found->scan.zeros += next->scan.zeros;
+    found->quantised.flushed += next->quantised.flushed;
+}
+
+bool sw_split_by_blocks(const struct sw_kernels *k, const struct sw_plane_code *code, const struct sw_quantiser *q,
+                        const void *src, size_t n, uint8_t *exponents, unsigned char *plane, struct sw_sfp_pass *found)
+{
+    uint32_t width = (uint32_t)code->sign_bits + code->mantissa_bits;
+    struct sw_quantiser here = {0};
+
+    if (q != NULL)
+        here = *q;
+    for (size_t done = 0; done < n; done += SW_PLANE_BLOCK) {
+        alignas(64) unsigned char block[SW_PLANE_BLOCK * 4];
+        size_t count = n - done < SW_PLANE_BLOCK ? n - done : SW_PLANE_BLOCK;
+        struct sw_sfp_pass seen;
+        bool finite = k->values_take(&code->fields, q != NULL ? &here : NULL,
+                                     (const unsigned char *)src + done * code->fields.bytes, count, block,
+                                     exponents + done, &seen);
+
+        if (done == 0)
+            *found = seen;
+        else
+            sw_split_add(found, &seen);
+        if (q != NULL && (!finite || seen.quantised.saturated != 0))
+            return false;
+        here.draw += SW_PLANE_BLOCK / 2;
+        if (width > 0)
+            k->plane_encode(code, block, count, plane + done / SW_PLANE_BLOCK * SW_PLANE_ROW_BYTES * width);
+    }
+    return true;
+}
+
+bool sw_scalar_coded_split(const struct sw_plane_code *code, const struct sw_quantiser *q, const void *src, size_t n,
+                           uint8_t *exponents, unsigned char *plane, struct sw_sfp_pass *found)
+{
+    return sw_split_by_blocks(&sw_kernels_scalar, code, q, src, n, exponents, plane, found);
 }

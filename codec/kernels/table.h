@@ -178,6 +178,14 @@ struct sw_kernels {
                       const struct sw_rans_ahead *ahead);
 
     /*
+     * The same for any other plane, of values whose exponents are coded. `exponents` is room for n bytes. A width of
+     * 0 reads no plane.
+     */
+    bool (*coded_join)(const struct sw_rans_section *section, const struct sw_rans_input *in, const uint8_t *maxima,
+                       const struct sw_plane_code *code, const unsigned char *plane, uint8_t *exponents, size_t n,
+                       void *out, bool stream, const struct sw_rans_ahead *ahead);
+
+    /*
      * The window code: 24 bytes a group of 64 exponents at planes, and those outside the window, as they are, at
      * escapes, of n + 64 bytes, of which the last 64 may hold anything. Returns how many. top is at least 6.
      */
@@ -196,7 +204,15 @@ struct sw_kernels {
                         void *values, uint8_t *exponents, struct sw_sfp_pass *found);
 
     /*
-     * The encoder's first pass over lossless BF16 and F32: reads n > 0 values at src, of any alignment, each once: they
+     * The encoder's first pass over values whose exponents are stored apart: values_take's and plane_encode's work on n
+     * > 0 values at src, each read once. q may be NULL: nothing is lost. With q it returns false, after writing what is
+     * of no use, if a value is not finite or saturates; found's scan is of what the values became.
+     */
+    bool (*coded_split)(const struct sw_plane_code *code, const struct sw_quantiser *q, const void *src, size_t n,
+                        uint8_t *exponents, unsigned char *plane, struct sw_sfp_pass *found);
+
+    /*
+     * The same for lossless BF16 and F32 with their signs: reads n > 0 values at src, of any alignment, each once: they
      * may change meanwhile. Gives their exponents, a plane of 8 or of 24 bits a value as plane_encode would, and what
      * scan finds, but for any_nonfinite. `copy` gets the plane as well, past the caches; aligned to 64 bytes, or NULL.
      */

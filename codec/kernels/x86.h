@@ -33,8 +33,11 @@ bool sw_avx2_rans_decode(const struct sw_rans_section *section, const struct sw_
 bool sw_avx2_rans_join(const struct sw_rans_section *section, const struct sw_rans_input *in, const uint8_t *maxima,
                        const unsigned char *plane, uint32_t value_bytes, size_t n, void *out, bool stream,
                        const struct sw_rans_ahead *ahead);
+bool sw_avx2_coded_join(const struct sw_rans_section *section, const struct sw_rans_input *in, const uint8_t *maxima,
+                        const struct sw_plane_code *code, const unsigned char *plane, uint8_t *exponents, size_t n,
+                        void *out, bool stream, const struct sw_rans_ahead *ahead);
 
-/* avx512_rans.c */
+/* avx512_rans_encode.c, avx512_rans_decode.c */
 void sw_avx512_rans_encode(const struct sw_rans_steps *steps, const struct sw_rans_source *src,
                            struct sw_rans_coded *out);
 bool sw_avx512_rans_decode(const struct sw_rans_section *section, const struct sw_rans_input *in, const uint8_t *maxima,
@@ -42,6 +45,10 @@ bool sw_avx512_rans_decode(const struct sw_rans_section *section, const struct s
 bool sw_avx512_rans_join(const struct sw_rans_section *section, const struct sw_rans_input *in, const uint8_t *maxima,
                          const unsigned char *plane, uint32_t value_bytes, size_t n, void *out, bool stream,
                          const struct sw_rans_ahead *ahead);
+
+bool sw_avx512_coded_join(const struct sw_rans_section *section, const struct sw_rans_input *in, const uint8_t *maxima,
+                          const struct sw_plane_code *code, const unsigned char *plane, uint8_t *exponents, size_t n,
+                          void *out, bool stream, const struct sw_rans_ahead *ahead);
 
 /* avx512_values.c */
 void sw_avx512_scan(const struct sw_fields *f, const void *values, size_t n, struct sw_scan *found);
