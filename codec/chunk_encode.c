@@ -4,12 +4,16 @@
  */
 #include "codec/chunk.h"
 
+#include "codec/bytes.h"
 #include "codec/cold.h"
 #include "codec/dictionary.h"
 #include "codec/encode.h"
 #include "codec/formats/formats.h"
 #include "codec/kernels/cache.h"
 #include "codec/plane.h"
+
+/* Fewer do not pay for the slower ways of codes that are no whole bytes. */
+#define MIN_SPARE_BITS 2u
 
 size_t sw_chunk_scratch_bytes(void)
 {
@@ -129,6 +133,28 @@ static void values_take(struct sw_encode_job *job, const void *src)
     job->signs_kept = plan->format == SW_FORMAT_SFP && plan->sign_bits == 0 && job->scan.any_sign;
 }
 
+/* Bits that are set in any of n values at src, of any alignment. */
+static uint32_t bits_any(const struct sw_fields *f, const unsigned char *src, size_t n)
+{
+    uint32_t any = 0;
+
+    if (f->bytes == 4)
+        for (size_t i = 0; i < n; i++)
+            any |= sw_load_u32(src + 4 * i);
+    else
+        for (size_t i = 0; i < n; i++)
+            any |= sw_load_u16(src + 2 * i);
+    return any;
+}
+
+/* Mantissa bits, from the lowest on, that none of the values has: those that were of a narrower type once. */
+static uint32_t spare_bits(const struct sw_fields *f, const unsigned char *src, size_t n)
+{
+    uint32_t low = (uint32_t)__builtin_ctz(bits_any(f, src, n) | 1u << f->mantissa_bits);
+
+    return low < MIN_SPARE_BITS ? 0 : low;
+}
+
 /* Values that are enough to tell a chunk by a sample of them. */
 #define MIN_SAMPLED (2 * SW_SAMPLE_VALUES)
 
@@ -145,6 +171,8 @@ static size_t encode_sampled(struct sw_encode_job *job, const void *src, unsigne
     if (plan->format == SW_FORMAT_LOSSLESS && sw_dictionary_likely(sample->values, sample->count, job->fields->bytes))
         return 0;
     job->signs_kept = plan->format == SW_FORMAT_SFP && plan->sign_bits == 0 && sample->scan.any_sign;
+    if (plan->format != SW_FORMAT_SFP && spare_bits(job->fields, sample->values, sample->count) != 0)
+        job->spare_bits = spare_bits(job->fields, src, job->n);
     chunk_bytes = sw_encode_coded(job, sample, src, chunk, h);
     if (chunk_bytes == 0 && plan->format != SW_FORMAT_SFP)
         chunk_bytes = sw_encode_sparse(job, sample, src, chunk, h);
@@ -179,6 +207,8 @@ static size_t encode_floats(struct sw_encode_job *job, const void *src, unsigned
     values_take(job, src);
     if (job->scan.all_equal)
         return sw_encode_plain_write(job, SW_CHUNK_CONSTANT, values, job->fields->bytes, chunk, h);
+    if (plan->format == SW_FORMAT_LOSSLESS || plan->format == SW_FORMAT_RANS || cold)
+        job->spare_bits = spare_bits(job->fields, values, job->n);
     if (plan->format == SW_FORMAT_LOSSLESS)
         few = sw_dictionary_likely(values, job->n, job->fields->bytes);
     if (few)

@@ -102,13 +102,42 @@ static uint32_t entry_of(struct dictionary *d, struct element e)
     return d->size++;
 }
 
+/*
+ * The same for values of 16 bits, which are their own hash. `places` has one for each of them, and need not be cleared:
+ * what it says of a value counts only if the entry there is that value.
+ */
+static bool entries_find_u16(struct dictionary *d, const unsigned char *values, size_t n, uint8_t *places,
+                             uint8_t *numbers)
+{
+    uint16_t entries[MAX_ENTRIES];
+
+    for (size_t i = 0; i < n; i++) {
+        uint16_t value = sw_load_u16(values + 2 * i);
+        uint32_t entry = places[value];
+
+        if (entry >= d->size || entries[entry] != value) {
+            if (d->size == MAX_ENTRIES)
+                return false;
+            entry = d->size++;
+            places[value] = (uint8_t)entry;
+            entries[entry] = value;
+            d->entries[entry] = (struct element){value, 0};
+        }
+        d->counts[entry]++;
+        numbers[i] = (uint8_t)entry;
+    }
+    return true;
+}
+
 /* Fills the dictionary, and the number of each value's entry. False if there are too many. */
 static bool entries_find(struct dictionary *d, const unsigned char *values, size_t n, size_t element_bytes,
-                         uint8_t *numbers)
+                         uint8_t *places, uint8_t *numbers)
 {
     d->size = 0;
-    memset(d->slots, 0xff, sizeof d->slots);
     memset(d->counts, 0, sizeof d->counts);
+    if (element_bytes == 2)
+        return entries_find_u16(d, values, n, places, numbers);
+    memset(d->slots, 0xff, sizeof d->slots);
     for (size_t i = 0; i < n; i++) {
         uint32_t entry = entry_of(d, element_load(values + i * element_bytes, element_bytes));
 
@@ -149,7 +178,7 @@ size_t sw_dictionary_encode(const struct sw_encode_job *job, const void *values,
     struct sw_rans_choice choice;
     struct dictionary d;
 
-    if (!entries_find(&d, values, job->n, element_bytes, numbers))
+    if (!entries_find(&d, values, job->n, element_bytes, job->scratch->dense, numbers))
         return 0;
     entries_rank(&d, order, rank);
     for (uint32_t i = 0; i < job->n; i++)

@@ -31,6 +31,7 @@ struct sw_encode_job {
     size_t raw_bytes;
     struct sw_scan scan;
     struct sw_quantised quantised;
+    uint32_t spare_bits; /* lowest bits of the mantissa that no value has set, under a lossless plan */
     bool fallback;   /* lossy plan, non-finite values */
     bool signs_kept; /* against the plan's wish */
 };

@@ -169,7 +169,7 @@ static struct sw_chunk_header expected_header(const struct sw_encode_job *job, c
 
     h.sign_bits = sample->scan.any_sign || (as_planned && plan->sign_bits != 0);
     h.exponent_bits = job->fields->exponent_bits;
-    h.mantissa_bits = as_planned ? plan->mantissa_bits : job->fields->mantissa_bits;
+    h.mantissa_bits = as_planned ? plan->mantissa_bits : (uint8_t)(job->fields->mantissa_bits - job->spare_bits);
     return h;
 }
 

@@ -24,7 +24,7 @@ static void widths_set(const struct sw_encode_job *job, struct sw_chunk_header *
     bool as_planned = plan->format == SW_FORMAT_SFP && !job->fallback;
 
     h->sign_bits = job->scan.any_sign || (as_planned && plan->sign_bits != 0);
-    h->mantissa_bits = as_planned ? plan->mantissa_bits : job->fields->mantissa_bits;
+    h->mantissa_bits = as_planned ? plan->mantissa_bits : (uint8_t)(job->fields->mantissa_bits - job->spare_bits);
     h->exponent_bits = job->fields->exponent_bits;
     h->mode = SW_CHUNK_GECKO_DELTA;
     if (as_planned && !sw_plan_exponents_apart(plan)) {

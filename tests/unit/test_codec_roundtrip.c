@@ -253,20 +253,51 @@ static void test_one_outlier(void **state)
     free(values);
 }
 
+/* F32 that was F16 once: 13 bits of each value are spare, and not stored. One value that has them all must keep them.
+ */
+static void test_spare_mantissa_bits(void **state)
+{
+    const size_t sizes_here[] = {1500, 9216, 40000};
+    uint64_t seed = 12;
+
+    (void)state;
+    for (size_t s = 0; s < sizeof sizes_here / sizeof sizes_here[0]; s++) {
+        size_t n = sizes_here[s];
+        uint32_t *values = malloc(n * sizeof *values);
+        struct sw_tensor tensor = vector_of(SW_DTYPE_F32, n);
+        struct sw_plan plan = sw_plan_lossless();
+        struct packed p;
+
+        assert_non_null(values);
+        for (size_t i = 0; i < n; i++) {
+            float x = 0.02f * random_normal(&seed);
+
+            memcpy(&values[i], &x, sizeof x);
+            values[i] &= ~(uint32_t)0x1fff;
+        }
+        assert_round_trip(SW_DTYPE_F32, "lossless", values, n);
+        p = pack(&tensor, &plan, values);
+        /* Sign, ten bits, and an exponent of three or so. */
+        assert_true(p.len < n * 4 * 16 / 32 + 512);
+        packed_free(&p);
+        for (size_t at = 0; at < n; at += n / 7) {
+            values[at] ^= 1;
+            assert_round_trip(SW_DTYPE_F32, "lossless", values, n);
+            values[at] ^= 1;
+        }
+        free(values);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_bf16_patterns),
-        cmocka_unit_test(test_all_f16_patterns),
-        cmocka_unit_test(test_ten_million_f32_words),
-        cmocka_unit_test(test_every_size),
-        cmocka_unit_test(test_large_chunk_boundaries),
-        cmocka_unit_test(test_every_dtype),
-        cmocka_unit_test(test_constants),
-        cmocka_unit_test(test_no_values),
-        cmocka_unit_test(test_scalar),
-        cmocka_unit_test(test_deterministic),
-        cmocka_unit_test(test_one_outlier),
+        cmocka_unit_test(test_spare_mantissa_bits), cmocka_unit_test(test_all_bf16_patterns),
+        cmocka_unit_test(test_all_f16_patterns),    cmocka_unit_test(test_ten_million_f32_words),
+        cmocka_unit_test(test_every_size),          cmocka_unit_test(test_large_chunk_boundaries),
+        cmocka_unit_test(test_every_dtype),         cmocka_unit_test(test_constants),
+        cmocka_unit_test(test_no_values),           cmocka_unit_test(test_scalar),
+        cmocka_unit_test(test_deterministic),       cmocka_unit_test(test_one_outlier),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
