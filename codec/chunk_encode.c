@@ -165,6 +165,7 @@ static size_t encode_sampled(struct sw_encode_job *job, const void *src, unsigne
 {
     const struct sw_plan *plan = &job->container->plan;
     struct sw_sample *sample = &job->scratch->sample;
+    struct sw_expectation expected;
     size_t chunk_bytes;
 
     sw_sample_values(sample, job->kernels, job->fields, src, job->n);
@@ -173,10 +174,28 @@ static size_t encode_sampled(struct sw_encode_job *job, const void *src, unsigne
     job->signs_kept = plan->format == SW_FORMAT_SFP && plan->sign_bits == 0 && sample->scan.any_sign;
     if (plan->format != SW_FORMAT_SFP && spare_bits(job->fields, sample->values, sample->count) != 0)
         job->spare_bits = spare_bits(job->fields, src, job->n);
-    chunk_bytes = sw_encode_coded(job, sample, src, chunk, h);
-    if (chunk_bytes == 0 && plan->format != SW_FORMAT_SFP)
-        chunk_bytes = sw_encode_sparse(job, sample, src, chunk, h);
-    return chunk_bytes;
+    expected = sw_encode_expect(job, sample);
+    if (!sw_encode_zeros_common(sample, (uint32_t)expected.sign_bits + expected.mantissa_bits)) {
+        chunk_bytes = sw_encode_coded(job, &expected, src, chunk, h);
+        if (chunk_bytes != 0)
+            return chunk_bytes;
+    }
+    return plan->format != SW_FORMAT_SFP ? sw_encode_sparse(job, sample, src, chunk, h) : 0;
+}
+
+/* Coded exponents in one pass: as the plan's hint says, or as a sample does. */
+static size_t encode_expected(struct sw_encode_job *job, const void *src, unsigned char *chunk,
+                              struct sw_chunk_header *h)
+{
+    struct sw_expectation expected;
+    size_t chunk_bytes;
+
+    if (sw_encode_expect_hinted(job, &expected)) {
+        chunk_bytes = sw_encode_coded(job, &expected, src, chunk, h);
+        if (chunk_bytes != 0)
+            return chunk_bytes;
+    }
+    return encode_sampled(job, src, chunk, h);
 }
 
 /* Plans whose chunks are tried in one pass first. */
@@ -190,7 +209,7 @@ static size_t encode_short(struct sw_encode_job *job, const void *src, unsigned 
     if (plan->format >= SW_FORMAT_GECKO && plan->format <= SW_FORMAT_GECKO_BIAS)
         return sw_encode_gecko(job, src, chunk, h);
     if ((coded || plan->format == SW_FORMAT_LOSSLESS || plan->format == SW_FORMAT_RANS) && job->n >= MIN_SAMPLED)
-        return encode_sampled(job, src, chunk, h);
+        return encode_expected(job, src, chunk, h);
     return 0;
 }
 

@@ -32,8 +32,8 @@ struct sw_encode_job {
     struct sw_scan scan;
     struct sw_quantised quantised;
     uint32_t spare_bits; /* lowest bits of the mantissa that no value has set, under a lossless plan */
-    bool fallback;   /* lossy plan, non-finite values */
-    bool signs_kept; /* against the plan's wish */
+    bool fallback;       /* lossy plan, non-finite values */
+    bool signs_kept;     /* against the plan's wish */
 };
 
 /* A header of this mode, with what the job already knows. */
@@ -61,12 +61,26 @@ struct sw_quantiser sw_encode_sfp_quantiser(const struct sw_encode_job *job);
  */
 size_t sw_encode_sfp_pass(struct sw_encode_job *job, const void *src, unsigned char *chunk, struct sw_chunk_header *h);
 
+/* How values are expected to be, before all of them were seen. */
+struct sw_expectation {
+    uint8_t sign_bits, mantissa_bits;
+    struct sw_rans_section section;
+    uint32_t most_bytes;            /* the chunk should not get larger than that */
+    const struct sw_sample *sample; /* that it comes from; NULL: from a hint */
+};
+
+/* What the sample makes expect. */
+struct sw_expectation sw_encode_expect(const struct sw_encode_job *job, const struct sw_sample *sample);
+
+/* What the plan's hint makes expect. False if there is none that is for such values. */
+bool sw_encode_expect_hinted(const struct sw_encode_job *job, struct sw_expectation *expected);
+
 /*
- * Tries to store values with coded exponents, in one pass over src under a model made from the sample. Returns the
- * chunk's size, or 0 when the values are better stored in the general way; job's scan and counts then mean nothing.
+ * Tries to store values with coded exponents, in one pass over src, as they are expected to be. Returns the chunk's
+ * size, or 0 when they are not so, or better stored in the general way; job's scan and counts then mean nothing.
  */
-size_t sw_encode_coded(struct sw_encode_job *job, const struct sw_sample *sample, const void *src, unsigned char *chunk,
-                       struct sw_chunk_header *h);
+size_t sw_encode_coded(struct sw_encode_job *job, const struct sw_expectation *expected, const void *src,
+                       unsigned char *chunk, struct sw_chunk_header *h);
 
 /* The same for the Gecko plans, of BF16 and F32. */
 size_t sw_encode_gecko(struct sw_encode_job *job, const void *src, unsigned char *chunk, struct sw_chunk_header *h);

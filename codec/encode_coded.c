@@ -1,17 +1,19 @@
 /*
  * Values with coded exponents, lossless or not. What most tensors hold, few zeros and no surprises, goes the short way:
- * a sample tells the model, and then a piece after the other, small enough for the nearest cache, is read, parted and
- * coded, from the last to the first as the coder wants them. Only what that saw tells whether the sample was right; if
- * not, its work is dropped and the chunk goes the general way.
+ * a sample, or a hint, tells the model, and then a piece after the other, small enough for the nearest cache, is read,
+ * parted and coded, from the last to the first as the coder wants them. Only what that saw tells whether the sample was
+ * right; if not, its work is dropped and the chunk goes the general way.
  */
 #include "codec/encode.h"
 
+#include "codec/hint.h"
 #include "codec/plane.h"
 #include "codec/rans_choose.h"
 
 enum {
     PIECE = 2048,     /* values: a multiple of blocks of the plane, of blocks of maxima and of rounds of the coder */
     AHEAD_PIECES = 2, /* how far ahead of its use memory is asked for */
+    HINT_SLACK = 32,  /* one part in so many may be lost by not looking at a sample */
 };
 
 _Static_assert(PIECE % SW_PLANE_BLOCK == 0, "planes are of whole blocks but for the last");
@@ -28,7 +30,7 @@ struct pass {
     bool whole; /* all bits of BF16 or F32 are kept, for which there is a kernel that does all at once */
     bool quantises;
     struct sw_quantiser quantiser;
-    struct sw_rans_choice choice;
+    struct sw_rans_section section;
     bool unfit; /* a value is not finite, or saturates */
 };
 
@@ -117,6 +119,8 @@ static void sample_fetch(const struct pass *p, size_t at)
     size_t pieces = (p->job->n + PIECE - 1) / PIECE, piece = at / PIECE, value_bytes = p->job->fields->bytes;
     const uintptr_t next = (uintptr_t)p->src + p->job->raw_bytes;
 
+    if (sample == NULL)
+        return;
     for (size_t i = sample->groups * piece / pieces; i < sample->groups * (piece + 1) / pieces; i++)
         for (size_t byte = 0; byte < SW_SAMPLE_GROUP * value_bytes; byte += 64)
             __builtin_prefetch((const void *)(next + sample->first[i] * value_bytes + byte), 0, 2);
@@ -126,7 +130,7 @@ static void pieces_code(struct pass *p)
 {
     struct sw_encode_job *job = p->job;
     struct sw_chunk_scratch *scratch = job->scratch;
-    const struct sw_rans_section *section = &p->choice.section;
+    const struct sw_rans_section *section = &p->section;
     struct sw_rans_coded *coded = lists_start(scratch, &section->model);
 
     job->scan = (struct sw_scan){.all_equal = true};
@@ -149,42 +153,59 @@ static void pieces_code(struct pass *p)
     }
 }
 
-/* Bits of the plane that a value takes under this header. */
-static uint32_t width_of(const struct sw_chunk_header *h)
-{
-    return (uint32_t)h->sign_bits + h->mantissa_bits;
-}
-
 bool sw_encode_zeros_common(const struct sw_sample *sample, uint32_t width)
 {
     return sample->scan.zeros * width > sample->count;
 }
 
-/* The header if the sample has seen all that there is. */
-static struct sw_chunk_header expected_header(const struct sw_encode_job *job, const struct sw_sample *sample)
+struct sw_expectation sw_encode_expect(const struct sw_encode_job *job, const struct sw_sample *sample)
 {
     const struct sw_plan *plan = &job->container->plan;
-    struct sw_chunk_header h = sw_encode_header_start(job, SW_CHUNK_CODED);
     bool as_planned = plan->format == SW_FORMAT_SFP;
+    uint8_t spared = (uint8_t)(job->fields->mantissa_bits - job->spare_bits);
 
-    h.sign_bits = sample->scan.any_sign || (as_planned && plan->sign_bits != 0);
-    h.exponent_bits = job->fields->exponent_bits;
-    h.mantissa_bits = as_planned ? plan->mantissa_bits : (uint8_t)(job->fields->mantissa_bits - job->spare_bits);
-    return h;
+    return (struct sw_expectation){
+        .sign_bits = sample->scan.any_sign || (as_planned && plan->sign_bits != 0),
+        .mantissa_bits = as_planned ? plan->mantissa_bits : spared,
+        .section = sw_rans_choose(sample, (uint8_t)sw_fields_exponent_max(job->fields)).section,
+        .most_bytes = UINT32_MAX,
+        .sample = sample,
+    };
 }
 
-static struct pass pass_start(struct sw_encode_job *job, const struct sw_sample *sample,
-                              const struct sw_chunk_header *h, const void *src, unsigned char *plane)
+bool sw_encode_expect_hinted(const struct sw_encode_job *job, struct sw_expectation *expected)
+{
+    const struct sw_plan *plan = &job->container->plan;
+    const struct sw_hint *hint = plan->hint;
+    bool as_planned = plan->format == SW_FORMAT_SFP;
+    uint8_t mantissa_bits = as_planned ? plan->mantissa_bits : job->fields->mantissa_bits;
+
+    /* Spare bits would have to be looked for, and signs are a promise or a wish. */
+    if (hint == NULL || !hint->known || hint->dtype != job->container->tensor.dtype ||
+        hint->mantissa_bits != mantissa_bits || (as_planned && hint->sign_bits != plan->sign_bits))
+        return false;
+    *expected = (struct sw_expectation){
+        .sign_bits = hint->sign_bits,
+        .mantissa_bits = mantissa_bits,
+        .section = hint->section,
+        .most_bytes = (uint32_t)((uint64_t)job->n * hint->value_bytes_256 / 256 * (HINT_SLACK + 1) / HINT_SLACK),
+    };
+    expected->section.sets = sw_rans_sets(job->n);
+    return true;
+}
+
+static struct pass pass_start(struct sw_encode_job *job, const struct sw_expectation *expected, const void *src,
+                              unsigned char *plane)
 {
     struct pass p = {
         .job = job,
-        .sample = sample,
+        .sample = expected->sample,
         .src = src,
         .plane = plane,
-        .code = {*job->fields, h->sign_bits, 0, h->mantissa_bits, 0},
-        .width = width_of(h),
+        .code = {*job->fields, expected->sign_bits, 0, expected->mantissa_bits, 0},
+        .width = (uint32_t)expected->sign_bits + expected->mantissa_bits,
         .quantises = !sw_plan_is_lossless(&job->container->plan, job->container->tensor.dtype),
-        .choice = sw_rans_choose(sample, (uint8_t)(sw_fields_exponent_max(job->fields))),
+        .section = expected->section,
     };
 
     p.whole = !p.quantises && p.width == 8u * job->fields->bytes - 8u && job->fields->exponent_bits == 8;
@@ -193,7 +214,7 @@ static struct pass pass_start(struct sw_encode_job *job, const struct sw_sample 
     return p;
 }
 
-/* Whether the chunk is as the sample promised, so that the short way was the right one. */
+/* Whether the chunk is as it was expected to be, so that the short way was the right one. */
 static bool as_expected(const struct pass *p, const struct sw_chunk_header *h)
 {
     const struct sw_encode_job *job = p->job;
@@ -202,17 +223,20 @@ static bool as_expected(const struct pass *p, const struct sw_chunk_header *h)
            (uint64_t)job->scan.zeros * p->width <= job->n;
 }
 
-size_t sw_encode_coded(struct sw_encode_job *job, const struct sw_sample *sample, const void *src, unsigned char *chunk,
-                       struct sw_chunk_header *h)
+size_t sw_encode_coded(struct sw_encode_job *job, const struct sw_expectation *expected, const void *src,
+                       unsigned char *chunk, struct sw_chunk_header *h)
 {
     struct sw_chunk_layout layout;
     struct pass p;
 
-    *h = expected_header(job, sample);
+    *h = sw_encode_header_start(job, SW_CHUNK_CODED);
+    h->sign_bits = expected->sign_bits;
+    h->exponent_bits = job->fields->exponent_bits;
+    h->mantissa_bits = expected->mantissa_bits;
     layout = sw_encode_header_finish(job, h);
-    if (sw_encode_zeros_common(sample, width_of(h)) || layout.payload_end > job->raw_bytes)
+    if (layout.payload_end > job->raw_bytes)
         return 0;
-    p = pass_start(job, sample, h, src, chunk + layout.plane_at);
+    p = pass_start(job, expected, src, chunk + layout.plane_at);
     if (p.whole)
         p.copy = sw_encode_plane_place(job, &layout);
     pieces_code(&p);
@@ -221,16 +245,15 @@ size_t sw_encode_coded(struct sw_encode_job *job, const struct sw_sample *sample
     h->zeros = job->scan.zeros;
     if (job->signs_kept)
         h->flags |= SW_CHUNK_SIGNS_KEPT;
-    section_tell(&p.choice.section, &job->scratch->rans, h);
+    section_tell(&p.section, &job->scratch->rans, h);
     layout = sw_encode_header_finish(job, h);
-    if (h->payload_bytes >= job->raw_bytes)
+    if (h->payload_bytes >= job->raw_bytes || layout.chunk_bytes > expected->most_bytes)
         return 0;
     if (p.copy != NULL)
         sw_encode_plane_placed(job, h, &layout);
     sw_chunk_header_write(job->container, h, chunk);
     sw_encode_zero_fill(chunk, layout.plane_at + (uint32_t)sw_plane_bytes(layout.plane_width, h->nnz), layout.gecko_at);
-    sw_rans_section_write(&p.choice.section, job->scratch->maxima, h->nnz, &job->scratch->rans,
-                          chunk + layout.gecko_at);
+    sw_rans_section_write(&p.section, job->scratch->maxima, h->nnz, &job->scratch->rans, chunk + layout.gecko_at);
     sw_encode_zero_fill(chunk, layout.payload_end, layout.chunk_bytes);
     return layout.chunk_bytes;
 }

@@ -50,6 +50,7 @@ enum sw_rounding {
 #define SW_EXPONENT_CODED 0
 #define SW_EXPONENT_GECKO 255
 
+struct sw_hint;
 struct sw_summary;
 
 struct sw_plan {
@@ -63,6 +64,8 @@ struct sw_plan {
     uint64_t seed; /* stochastic rounding */
     /* What some formats must know of the whole tensor to encode it (codec/summary.h). Borrowed; not stored as such. */
     const struct sw_summary *summary;
+    /* What coding this tensor a step ago taught (codec/hint.h), or NULL. Borrowed; not stored. */
+    const struct sw_hint *hint;
 };
 
 /* Longest text of sw_plan_print, with its NUL. */
