@@ -89,9 +89,10 @@ static uint8_t top_choose(const uint32_t counts[256])
 {
     uint32_t reached = 0, best = 0, top = 0;
 
-    for (uint32_t byte = 0; byte < 256; byte++) {
+    /* Zeros have a symbol of their own, and are within everybody's reach. */
+    for (uint32_t byte = 1; byte < 256; byte++) {
         reached += counts[byte];
-        if (byte > REACH)
+        if (byte > REACH + 1)
             reached -= counts[byte - REACH - 1];
         if (counts[byte] != 0 && reached >= best) {
             best = reached;
