@@ -14,7 +14,7 @@
 #include "codec/summary.h"
 
 /* Factors and codes are computed for so many values at a time: pieces that stay in the first cache. */
-#define SW_PIECE_VALUES 512u
+#define SW_PIECE_VALUES 2048u
 
 struct sw_coding {
     const struct sw_format_loops *loops;

@@ -6,6 +6,7 @@
 #ifndef SW_CODEC_FORMATS_LOOPS_H
 #define SW_CODEC_FORMATS_LOOPS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,9 @@ struct sw_loop_counts {
 };
 
 #define SW_INFINITY_BITS 0x7f800000u
+
+/* So many values in a row share a factor: factors[i / SW_FACTOR_VALUES] is that of value i. */
+#define SW_FACTOR_VALUES 16u
 
 /* Draws for values whose indices in the tensor are counter, counter + 1, ... No pointer to any: round to nearest, ties
  * to even. */
@@ -46,8 +50,11 @@ struct sw_format_loops {
     /* Largest magnitude bits in each of `count` blocks of block_values (16 or 32). */
     void (*block_maxima)(const float *x, size_t block_values, size_t count, uint32_t *maxima);
 
-    /* Each of `count` factors for all values of a block of 32 or 16. */
-    void (*spread)(const float *factors, size_t block_values, size_t count, float *out);
+    /* MX scales: floor(log2) of these magnitudes - emax, at least E8M0's least; what is not finite gives some scale. */
+    void (*power_scales)(const uint32_t *maxima, uint32_t emax, size_t n, uint8_t *scales);
+
+    /* Two factors for each of n MX scales, which are not NaN: what they stand for, or its reciprocal. */
+    void (*power_factors)(const uint8_t *scales, size_t n, bool reciprocal, float *factors);
 
     /* out[i] = the number of these magnitude bits / divisor, computed in binary64. */
     void (*maxima_divide)(const uint32_t *maxima, double divisor, size_t n, float *out);
@@ -61,15 +68,15 @@ struct sw_format_loops {
     /* maxima[i] = largest magnitude bits of x[i] in `rows` rows of n values, `stride` values apart. */
     void (*column_maxima)(const float *x, size_t stride, size_t rows, size_t n, uint32_t *maxima);
 
-    /* codes[i] = sign and magnitude code of x[i] * factors[i]. */
+    /* codes[i] = sign and magnitude code of x[i] times its factor. */
     void (*minifloat_codes)(const struct sw_minifloat *t, const float *x, const float *factors, size_t n,
                             const struct sw_draws *draws, uint8_t *codes, struct sw_loop_counts *counts);
 
-    /* out[i] = value of codes[i] * factors[i], of magnitude `most` at most. Any codes. */
-    void (*minifloat_values)(const struct sw_minifloat *t, const uint8_t *codes, const float *factors, float most,
+    /* out[i] = value of codes[i] times its factor, of magnitude `most` at most. Any codes. */
+    void (*minifloat_values)(const struct sw_minifloat_table *t, const uint8_t *codes, const float *factors, float most,
                              size_t n, float *out);
 
-    /* MXINT8: two's complement of x[i] * factors[i] in 64ths, to nearest even, from -127 to 127. */
+    /* MXINT8: two's complement of x[i] times its factor in 64ths, to nearest even, from -127 to 127. */
     void (*fixed_codes)(const float *x, const float *factors, size_t n, uint8_t *codes, struct sw_loop_counts *counts);
     void (*fixed_values)(const uint8_t *codes, const float *factors, float most, size_t n, float *out);
 

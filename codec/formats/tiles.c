@@ -13,6 +13,7 @@
 enum {
     PANEL_TILES = 30, /* of a stripe that fits a chunk, all but those of fewer rows than 48 */
     PANEL_COLUMNS = PANEL_TILES * SW_TILE_SIDE,
+    TILE_FACTORS = SW_TILE_SIDE / SW_FACTOR_VALUES,
 };
 
 /* Scales of tiles with tiny values are beyond binary32. They are lifted by this before, and let down after. */
@@ -53,7 +54,7 @@ struct panel {
     uint64_t stripe, column;
     uint32_t tiles, columns;
     const uint8_t *shared; /* the panel's tiles in section S */
-    float factors[PANEL_COLUMNS];
+    float factors[PANEL_TILES * TILE_FACTORS];
     bool lifted[PANEL_TILES];
     bool any_lifted;
 };
@@ -96,8 +97,8 @@ static void panel_scale(const struct sw_coding *coding, struct panel *p, bool re
         p->any_lifted |= p->lifted[i];
         offset += p->lifted[i] ? LIFT_EXPONENT : 0;
         factor = two_to(reciprocal ? -offset : offset);
-        for (uint32_t k = 0; k < SW_TILE_SIDE; k++)
-            p->factors[i * SW_TILE_SIDE + k] = factor;
+        for (uint32_t k = 0; k < TILE_FACTORS; k++)
+            p->factors[i * TILE_FACTORS + k] = factor;
     }
 }
 
@@ -109,6 +110,39 @@ static void panel_lift(const struct panel *p, uint32_t skip, uint32_t n, float b
             x[i] *= by;
 }
 
+/*
+ * Of n values that start `skip` columns into the panel, the first so many are worked on at once: all, unless the row is
+ * cut by the chunk in the middle of what shares a factor.
+ */
+static uint32_t panel_part(uint32_t skip, uint32_t n)
+{
+    uint32_t within = skip % SW_FACTOR_VALUES, rest = SW_FACTOR_VALUES - within;
+
+    return within != 0 && rest < n ? rest : n;
+}
+
+static void row_encode(struct sw_coding *coding, const struct sw_minifloat *t, const struct panel *p, const float *x,
+                       uint32_t at, uint32_t skip, uint32_t n)
+{
+    for (uint32_t end = skip + n, part; skip < end; skip += part, at += part, x += part) {
+        struct sw_draws draws;
+
+        part = panel_part(skip, end - skip);
+        coding->loops->minifloat_codes(t, x, p->factors + skip / SW_FACTOR_VALUES, part,
+                                       sw_coding_draws(coding, at, &draws), coding->codes + at, &coding->counts);
+    }
+}
+
+static void row_decode(const struct sw_coding *coding, const struct sw_minifloat_table *t, const struct panel *p,
+                       uint32_t at, uint32_t skip, uint32_t n, float *out)
+{
+    for (uint32_t end = skip + n, part; skip < end; skip += part, at += part, out += part) {
+        part = panel_part(skip, end - skip);
+        coding->loops->minifloat_values(t, coding->codes + at, p->factors + skip / SW_FACTOR_VALUES, coding->most, part,
+                                        out);
+    }
+}
+
 static void panel_encode(struct sw_coding *coding, const struct panel *p, const float *x)
 {
     struct sw_minifloat t = sw_minifloat_block(coding->exponent_bits, coding->mantissa_bits);
@@ -116,7 +150,6 @@ static void panel_encode(struct sw_coding *coding, const struct panel *p, const 
 
     for (uint64_t end = row + SW_TILE_SIDE; row < end; row++) {
         float lifted[PANEL_COLUMNS];
-        struct sw_draws draws;
         uint32_t at, skip, n;
         const float *from;
 
@@ -129,14 +162,13 @@ static void panel_encode(struct sw_coding *coding, const struct panel *p, const 
             panel_lift(p, skip, n, two_to(LIFT_EXPONENT), lifted);
             from = lifted;
         }
-        coding->loops->minifloat_codes(&t, from, p->factors + skip, n, sw_coding_draws(coding, at, &draws),
-                                       coding->codes + at, &coding->counts);
+        row_encode(coding, &t, p, from, at, skip, n);
     }
 }
 
-static void panel_decode(const struct sw_coding *coding, const struct panel *p, float *out)
+static void panel_decode(const struct sw_coding *coding, const struct sw_minifloat_table *t, const struct panel *p,
+                         float *out)
 {
-    struct sw_minifloat t = sw_minifloat_block(coding->exponent_bits, coding->mantissa_bits);
     uint64_t row = p->stripe * SW_TILE_SIDE;
 
     for (uint64_t end = row + SW_TILE_SIDE; row < end; row++) {
@@ -144,7 +176,7 @@ static void panel_decode(const struct sw_coding *coding, const struct panel *p, 
 
         if (!panel_row(&coding->extent, p, row, &at, &skip, &n))
             continue;
-        coding->loops->minifloat_values(&t, coding->codes + at, p->factors + skip, coding->most, n, out + at);
+        row_decode(coding, t, p, at, skip, n, out + at);
         if (p->any_lifted)
             panel_lift(p, skip, n, two_to(-LIFT_EXPONENT), out + at);
     }
@@ -213,15 +245,17 @@ static void tiles_encode(struct sw_coding *coding, const float *x)
 static bool tiles_decode(const struct sw_coding *coding, float *out)
 {
     struct grid g = grid_of(&coding->extent);
+    struct sw_minifloat_table t;
 
     if (coding->scale_bytes != (size_t)g.stripes * g.tiles)
         return false;
+    t = sw_minifloat_table_of(sw_minifloat_block(coding->exponent_bits, coding->mantissa_bits));
     for (uint32_t stripe = 0; stripe < g.stripes; stripe++)
         for (uint32_t tile = 0; tile < g.tiles; tile += PANEL_TILES) {
             struct panel p = panel_at(coding, &g, stripe, tile);
 
             panel_scale(coding, &p, false);
-            panel_decode(coding, &p, out);
+            panel_decode(coding, &t, &p, out);
         }
     return true;
 }

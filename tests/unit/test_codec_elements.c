@@ -93,6 +93,7 @@ static void test_makers(void **state)
 static void assert_decodes(const struct sw_format_loops *loops, const struct sw_minifloat *t, float factor)
 {
     uint32_t codes = 2u << (t->exponent_bits + t->mantissa_bits);
+    const struct sw_minifloat_table table = sw_minifloat_table_of(*t);
     float factors[256] = {0}, out[256];
     uint8_t code[256] = {0};
 
@@ -100,7 +101,7 @@ static void assert_decodes(const struct sw_format_loops *loops, const struct sw_
         code[i] = (uint8_t)i;
         factors[i] = factor;
     }
-    loops->minifloat_values(t, code, factors, FLT_MAX, codes, out);
+    loops->minifloat_values(&table, code, factors, FLT_MAX, codes, out);
     for (uint32_t i = 0; i < codes; i++) {
         uint32_t magnitude = i & (codes / 2 - 1);
         double value = value_of(t, magnitude < t->max_code ? magnitude : t->max_code) * (double)factor;
@@ -309,9 +310,11 @@ static size_t loops_run(const struct sw_format_loops *l, size_t n, uint64_t seed
     l->range_widen(x, n, &out[0], &out[1]);
     KEEP(out, 2);
     for (size_t i = 0; i < SPECIFIED; i++) {
+        const struct sw_minifloat_table table = sw_minifloat_table_of(specified[i].type);
+
         l->minifloat_codes(&specified[i].type, x, factors, n, i % 2 == 0 ? &draws : NULL, codes, &counts);
         KEEP(codes, n);
-        l->minifloat_values(&specified[i].type, codes, factors, 1e10f, n, out);
+        l->minifloat_values(&table, codes, factors, 1e10f, n, out);
         KEEP(out, n);
     }
     l->fixed_codes(x, factors, n, codes, &counts);

@@ -1,0 +1,39 @@
+/* MXINT8. Part of loops_template.h. */
+
+#if defined(LOOPS_AVX512)
+#include "codec/formats/wide_fixed_avx512.h"
+#else
+
+static void fixed_codes(const float *restrict x, const float *restrict factors, size_t n, uint8_t *restrict codes,
+                        struct sw_loop_counts *counts)
+{
+    const float magic = 0x1p17f; /* whose last bit weighs 2^-6 */
+    int32_t magnitude_seen = 0;
+    uint32_t flushed = 0, saturated = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits = bits_of(x[i]), magnitude = bits & 0x7fffffff;
+        int32_t q = (int32_t)(bits_of(float_of(magnitude) * factors[i / SW_FACTOR_VALUES] + magic) - bits_of(magic));
+
+        magnitude_seen = most_of(magnitude_seen, (int32_t)magnitude);
+        saturated += q > 127;
+        q = least_of(q, 127);
+        flushed += q == 0 && magnitude != 0;
+        codes[i] = (uint8_t)((int32_t)bits < 0 ? -q : q);
+    }
+    counts->flushed += flushed;
+    counts->saturated += saturated;
+    counts->magnitude = (uint32_t)most_of((int32_t)counts->magnitude, magnitude_seen);
+}
+
+static void fixed_values(const uint8_t *restrict codes, const float *restrict factors, float most, size_t n,
+                         float *restrict out)
+{
+    for (size_t i = 0; i < n; i++) {
+        float value = (float)(int8_t)codes[i] * 0x1p-6f * factors[i / SW_FACTOR_VALUES];
+
+        out[i] = value > -most ? value : -most;
+    }
+}
+
+#endif
