@@ -91,7 +91,7 @@ static void nvfp4_scales(const struct sw_coding *coding, float of_tensor, const 
     coding->loops->maxima_divide(maxima, 6 * (double)of_tensor, count, shares);
     for (uint32_t i = 0; i < PIECE_BLOCKS / SW_FACTOR_VALUES; i++)
         ones[i] = 1;
-    coding->loops->minifloat_codes(&e4m3, shares, ones, count, NULL, scales, &unused);
+    coding->loops->minifloat_codes(&e4m3, shares, ones, count, 0, NULL, scales, &unused);
 }
 
 /* The element type, which MXINT8 does not have. */
@@ -173,9 +173,10 @@ static void piece_encode(struct sw_coding *coding, const struct kit *kit, const 
         coding->loops->power_scales(maxima, emax_of(coding), count, scales);
     factors_fill(coding, kit, scales, count, true, factors);
     if (is_fixed(coding))
-        coding->loops->fixed_codes(x, factors, n, codes, &coding->counts);
+        coding->loops->fixed_codes(x, factors, n, SW_PIECE_VALUES, codes, &coding->counts);
     else
-        coding->loops->minifloat_codes(&kit->elements.type, x, factors, n, NULL, codes, &coding->counts);
+        coding->loops->minifloat_codes(&kit->elements.type, x, factors, n, SW_PIECE_VALUES, NULL, codes,
+                                       &coding->counts);
 }
 
 static void piece_decode(const struct sw_coding *coding, const struct kit *kit, uint32_t n, const uint8_t *scales,

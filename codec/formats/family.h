@@ -53,18 +53,6 @@ struct sw_family {
 extern const struct sw_family sw_family_tiles, sw_family_scaled, sw_family_blocks, sw_family_steps, sw_family_groups,
     sw_family_gradients, sw_family_mask;
 
-/*
- * Asks for n values that will be wanted soon, `ahead` values behind x: those of the next chunk, say, if the tensor is
- * encoded in order out of one piece of memory. A place that is nobody's is no harm.
- */
-static inline void sw_values_fetch(const float *x, size_t ahead, size_t n)
-{
-    uintptr_t at = (uintptr_t)x + ahead * sizeof *x;
-
-    for (size_t i = 0; i < n; i += 16)
-        __builtin_prefetch((const void *)(at + i * sizeof *x), 0, 2);
-}
-
 /* Draws for values from index `at` of the chunk on, or NULL. `draws` is the memory for them. */
 static inline const struct sw_draws *sw_coding_draws(const struct sw_coding *coding, uint32_t at,
                                                      struct sw_draws *draws)

@@ -77,6 +77,9 @@ static unsigned char *plane_codes(const struct sw_coding *coding, uint32_t width
     return width <= 8 ? coding->codes : (unsigned char *)coding->words;
 }
 
+/* How far ahead of its use the plane is asked for. */
+#define PLANE_AHEAD_BYTES 1024
+
 /* Writes a plane of the coded values. Those behind the last repeat it, up to a whole block. */
 static void plane_write(const struct sw_coding *coding, uint32_t width, unsigned char *plane)
 {
@@ -84,13 +87,16 @@ static void plane_write(const struct sw_coding *coding, uint32_t width, unsigned
     unsigned char *codes = plane_codes(coding, width, &code_bytes), last[SW_PLANE_ROW_BYTES * 16];
     const unsigned char *end = codes + coding->coded * code_bytes;
 
-    if (width == 8) { /* already what the plane is, but for its last row */
-        memcpy(plane, codes, coding->coded);
+    if (width == 8) { /* already what the plane is, but for its last row, and most often in its place */
+        if (codes != plane)
+            memcpy(plane, codes, coding->coded);
         memset(plane + coding->coded, end[-1], sw_plane_bytes(width, coding->coded) - coding->coded);
         return;
     }
     for (; (size_t)(end - codes) >= SW_PLANE_BLOCK * code_bytes; codes += SW_PLANE_BLOCK * code_bytes) {
         coding->loops->block_pack(codes, width, plane);
+        for (uint32_t row = 0; row < width; row++)
+            __builtin_prefetch((const void *)((uintptr_t)(plane + SW_PLANE_ROW_BYTES * row) + PLANE_AHEAD_BYTES), 1);
         plane += SW_PLANE_ROW_BYTES * width;
     }
     if (tail == 0)
@@ -201,8 +207,13 @@ static size_t codes_encode(struct sw_encode_job *job, uint32_t index, const void
     coding.seed = plan->seed;
     coding.drawn = plan->rounding == SW_ROUND_STOCHASTIC;
     coding.scale_bytes = family->scale_bytes(&coding);
+    *h = header_of(job, coding.scale_bytes, coding.coded);
+    layout = sw_encode_header_finish(job, h);
+    /* Codes of a byte are made where they will stay. Only families of narrower ones take back what was said here. */
+    if (layout.plane_width == 8 && h->payload_bytes < job->raw_bytes)
+        coding.codes = chunk + layout.plane_at;
     family->encode(&coding, floats_take(job, &coding, src));
-    if (coding.counts.magnitude >= SW_INFINITY_BITS)
+    if (coding.counts.nonfinite)
         return nonfinite_store(job, src, chunk, h);
     job->quantised = (struct sw_quantised){coding.counts.flushed, coding.counts.saturated};
     *h = header_of(job, coding.scale_bytes, coding.coded);

@@ -84,7 +84,7 @@ static void row_encode(struct sw_coding *coding, const float *x, const struct sw
 /* Dropped values are looked at all the same: one that is not finite makes the chunk lossless. */
 static void row_drop(struct sw_coding *coding, const float *x, const struct sw_run *run)
 {
-    uint32_t most = coding->counts.magnitude;
+    uint32_t most = 0;
 
     for (uint32_t i = 0; i < run->n; i++) {
         uint32_t magnitude = sw_load_u32(x + run->at + i) & 0x7fffffff;
@@ -92,7 +92,7 @@ static void row_drop(struct sw_coding *coding, const float *x, const struct sw_r
         coding->counts.flushed += magnitude != 0;
         most = magnitude > most ? magnitude : most;
     }
-    coding->counts.magnitude = most;
+    coding->counts.nonfinite |= most >= SW_INFINITY_BITS;
 }
 
 static void gradients_encode(struct sw_coding *coding, const float *x)

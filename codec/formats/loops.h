@@ -19,7 +19,7 @@
 struct sw_loop_counts {
     uint32_t flushed;   /* other values than 0 that became 0 */
     uint32_t saturated; /* values that the format would have rounded to more than its largest number */
-    uint32_t magnitude; /* largest bits without sign: from SW_INFINITY_BITS on, some value was not finite */
+    bool nonfinite;     /* some value was not finite: the chunk will not be coded like this */
 };
 
 #define SW_INFINITY_BITS 0x7f800000u
@@ -68,8 +68,11 @@ struct sw_format_loops {
     /* maxima[i] = largest magnitude bits of x[i] in `rows` rows of n values, `stride` values apart. */
     void (*column_maxima)(const float *x, size_t stride, size_t rows, size_t n, uint32_t *maxima);
 
-    /* codes[i] = sign and magnitude code of x[i] times its factor. */
-    void (*minifloat_codes)(const struct sw_minifloat *t, const float *x, const float *factors, size_t n,
+    /*
+     * codes[i] = sign and magnitude code of x[i] times its factor. Values `ahead` behind these will be wanted soon; a
+     * place that is nobody's is no harm.
+     */
+    void (*minifloat_codes)(const struct sw_minifloat *t, const float *x, const float *factors, size_t n, size_t ahead,
                             const struct sw_draws *draws, uint8_t *codes, struct sw_loop_counts *counts);
 
     /* out[i] = value of codes[i] times its factor, of magnitude `most` at most. Any codes. */
@@ -77,7 +80,8 @@ struct sw_format_loops {
                              size_t n, float *out);
 
     /* MXINT8: two's complement of x[i] times its factor in 64ths, to nearest even, from -127 to 127. */
-    void (*fixed_codes)(const float *x, const float *factors, size_t n, uint8_t *codes, struct sw_loop_counts *counts);
+    void (*fixed_codes)(const float *x, const float *factors, size_t n, size_t ahead, uint8_t *codes,
+                        struct sw_loop_counts *counts);
     void (*fixed_values)(const uint8_t *codes, const float *factors, float most, size_t n, float *out);
 
     void (*step_codes)(const struct sw_steps *s, const float *x, size_t n, const struct sw_draws *draws,

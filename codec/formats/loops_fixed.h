@@ -4,13 +4,14 @@
 #include "codec/formats/wide_fixed_avx512.h"
 #else
 
-static void fixed_codes(const float *restrict x, const float *restrict factors, size_t n, uint8_t *restrict codes,
-                        struct sw_loop_counts *counts)
+static void fixed_codes(const float *restrict x, const float *restrict factors, size_t n, size_t ahead,
+                        uint8_t *restrict codes, struct sw_loop_counts *counts)
 {
     const float magic = 0x1p17f; /* whose last bit weighs 2^-6 */
     int32_t magnitude_seen = 0;
     uint32_t flushed = 0, saturated = 0;
 
+    (void)ahead;
     for (size_t i = 0; i < n; i++) {
         uint32_t bits = bits_of(x[i]), magnitude = bits & 0x7fffffff;
         int32_t q = (int32_t)(bits_of(float_of(magnitude) * factors[i / SW_FACTOR_VALUES] + magic) - bits_of(magic));
@@ -23,7 +24,7 @@ static void fixed_codes(const float *restrict x, const float *restrict factors, 
     }
     counts->flushed += flushed;
     counts->saturated += saturated;
-    counts->magnitude = (uint32_t)most_of((int32_t)counts->magnitude, magnitude_seen);
+    counts->nonfinite |= magnitude_seen >= (int32_t)SW_INFINITY_BITS;
 }
 
 static void fixed_values(const uint8_t *restrict codes, const float *restrict factors, float most, size_t n,

@@ -66,7 +66,7 @@ static inline uint32_t steps_drawn(struct element e, float y, uint32_t binade, u
         }                                                                                                              \
         counts->flushed += flushed;                                                                                    \
         counts->saturated += saturated;                                                                                \
-        counts->magnitude = (uint32_t)most_of((int32_t)counts->magnitude, magnitude_seen);                             \
+        counts->nonfinite |= magnitude_seen >= (int32_t)SW_INFINITY_BITS;                                              \
     }
 
 DEFINE_MINIFLOAT_CODES(codes_nearest, NO_PARAMETERS, steps_nearest(e, y, binade))
@@ -82,9 +82,10 @@ static inline void spread(const float *restrict factors, uint32_t n, float *rest
             out[SW_FACTOR_VALUES * i + k] = factors[i];
 }
 
-static void run_codes(struct element e, const float *x, const float *factors, uint32_t n, uint8_t *codes,
+static void run_codes(struct element e, const float *x, const float *factors, uint32_t n, size_t ahead, uint8_t *codes,
                       struct sw_loop_counts *counts)
 {
+    (void)ahead;
     for (uint32_t done = 0, piece; done < n; done += piece) {
         float each[SPREAD_VALUES];
 
@@ -94,9 +95,17 @@ static void run_codes(struct element e, const float *x, const float *factors, ui
     }
 }
 
-static void run_codes_drawn(struct element e, const float *x, const float *factors, uint32_t n,
+/* For how many values in a row loops can draw at once, keys.add included in x. */
+static inline uint32_t draws_at_once(uint32_t x)
+{
+    (void)x;
+    return UINT32_MAX;
+}
+
+static void run_codes_drawn(struct element e, const float *x, const float *factors, uint32_t n, size_t ahead,
                             struct sw_random_keys keys, uint32_t low, uint8_t *codes, struct sw_loop_counts *counts)
 {
+    (void)ahead;
     for (uint32_t done = 0, piece; done < n; done += piece) {
         float each[SPREAD_VALUES];
 
@@ -139,23 +148,25 @@ static void minifloat_values(const struct sw_minifloat_table *t, const uint8_t *
 
 #endif
 
-/* Draws of one key for a run of values; a run that starts within a factor's values ends with them. */
-static void minifloat_codes(const struct sw_minifloat *t, const float *x, const float *factors, size_t n,
+static void minifloat_codes(const struct sw_minifloat *t, const float *x, const float *factors, size_t n, size_t ahead,
                             const struct sw_draws *draws, uint8_t *codes, struct sw_loop_counts *counts)
 {
     const struct element e = element_of(t);
-    size_t done = 0;
+    uint32_t run;
 
     if (draws == NULL)
-        run_codes(e, x, factors, (uint32_t)n, codes, counts);
-    while (draws != NULL && done < n) {
+        run_codes(e, x, factors, (uint32_t)n, ahead, codes, counts);
+    for (size_t done = 0; draws != NULL && done < n; done += run) {
         uint64_t counter = draws->counter + done;
-        uint32_t run = draws_run(counter, n - done), skipped = done % SW_FACTOR_VALUES;
+        struct sw_random_keys keys = sw_random_keys(draws->seed, counter);
+        uint32_t at_once = draws_at_once((uint32_t)counter + keys.add), skipped = done % SW_FACTOR_VALUES;
 
+        run = draws_run(counter, n - done);
+        run = run < at_once ? run : at_once;
+        /* What starts within a factor's values ends with them. */
         if (skipped != 0 && run > SW_FACTOR_VALUES - skipped)
             run = SW_FACTOR_VALUES - skipped;
-        run_codes_drawn(e, x + done, factors + done / SW_FACTOR_VALUES, run, sw_random_keys(draws->seed, counter),
-                        (uint32_t)counter, codes + done, counts);
-        done += run;
+        run_codes_drawn(e, x + done, factors + done / SW_FACTOR_VALUES, run, ahead, keys, (uint32_t)counter,
+                        codes + done, counts);
     }
 }

@@ -18,7 +18,7 @@
             codes[i] = (uint16_t)(code);                                                                               \
         }                                                                                                              \
         counts->saturated += saturated;                                                                                \
-        counts->magnitude = (uint32_t)most_of((int32_t)counts->magnitude, magnitude_seen);                             \
+        counts->nonfinite |= magnitude_seen >= (int32_t)SW_INFINITY_BITS;                                              \
     }
 
 DEFINE_STEP_CODES(even_nearest, NO_PARAMETERS, bits_of_double(z + 0x1p52))
@@ -61,7 +61,7 @@ static void positive_codes(const float *restrict x, size_t n, uint8_t *restrict 
         magnitude_seen = most_of(magnitude_seen, (int32_t)(bits & 0x7fffffff));
         codes[i] = (int32_t)bits > 0;
     }
-    counts->magnitude = (uint32_t)most_of((int32_t)counts->magnitude, magnitude_seen);
+    counts->nonfinite |= magnitude_seen >= (int32_t)SW_INFINITY_BITS;
 }
 
 static void bytes_from_words(const uint16_t *restrict codes, size_t n, uint8_t *restrict out)

@@ -100,7 +100,7 @@ static void scaled_encode(struct sw_coding *coding, const float *x)
 
         run = piece_at(coding, at);
         factors_fill(1 / scale_at(coding, run.row), run.n, factors);
-        coding->loops->minifloat_codes(&t, x + at, factors, run.n, sw_coding_draws(coding, at, &draws),
+        coding->loops->minifloat_codes(&t, x + at, factors, run.n, SW_PIECE_VALUES, sw_coding_draws(coding, at, &draws),
                                        coding->codes + at, &coding->counts);
     }
 }

@@ -128,7 +128,7 @@ static void row_encode(struct sw_coding *coding, const struct sw_minifloat *t, c
         struct sw_draws draws;
 
         part = panel_part(skip, end - skip);
-        coding->loops->minifloat_codes(t, x, p->factors + skip / SW_FACTOR_VALUES, part,
+        coding->loops->minifloat_codes(t, x, p->factors + skip / SW_FACTOR_VALUES, part, coding->extent.n,
                                        sw_coding_draws(coding, at, &draws), coding->codes + at, &coding->counts);
     }
 }
@@ -156,7 +156,6 @@ static void panel_encode(struct sw_coding *coding, const struct panel *p, const 
         if (!panel_row(&coding->extent, p, row, &at, &skip, &n))
             continue;
         from = x + at;
-        sw_values_fetch(from, coding->extent.n, n);
         if (p->any_lifted) {
             memcpy(lifted, from, n * sizeof *from);
             panel_lift(p, skip, n, two_to(LIFT_EXPONENT), lifted);

@@ -4,20 +4,19 @@
  */
 #define WIDE_VALUES 64u
 
-/* How far ahead of its use memory is asked for, in values: enough for a DRAM access at full rate. */
-#define WIDE_AHEAD (4096u / sizeof(float))
+/* How far ahead of its use memory is asked for that is written: enough for a DRAM access at full rate. */
+#define WIDE_AHEAD_BYTES 4096u
 
-static inline __attribute__((always_inline)) void wide_fetch(const float *x)
+static inline __attribute__((always_inline)) void wide_fetch(const float *x, size_t ahead)
 {
     for (uint32_t i = 0; i < WIDE_VALUES; i += 16)
-        __builtin_prefetch((const void *)((uintptr_t)(x + i) + WIDE_AHEAD * sizeof *x));
+        __builtin_prefetch((const void *)((uintptr_t)(x + i) + ahead * sizeof *x));
 }
 
-/* The same for memory that will be written. */
 static inline __attribute__((always_inline)) void wide_fetch_own(float *x)
 {
     for (uint32_t i = 0; i < WIDE_VALUES; i += 16)
-        __builtin_prefetch((const void *)((uintptr_t)(x + i) + WIDE_AHEAD * sizeof *x), 1);
+        __builtin_prefetch((const void *)((uintptr_t)(x + i) + WIDE_AHEAD_BYTES), 1);
 }
 
 /*
@@ -38,33 +37,54 @@ static inline __mmask64 wide_negatives(const __m512i *bits)
         _mm512_packs_epi16(_mm512_packs_epi32(bits[0], bits[1]), _mm512_packs_epi32(bits[2], bits[3])));
 }
 
-/* How many of 64 values are 0 or -0. */
-static inline uint32_t wide_zeros(const __m512i *bits)
-{
-    const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
-    uint32_t zeros = 0;
+/*
+ * What codes told in passing: the least magnitude and the largest product of one with its factor. Zeros among the
+ * values are seldom, and looked for only if there are any: codes of 0 that no zero has are what was flushed.
+ */
+struct wide_seen {
+    __m512i least, most;
+    uint32_t zero_codes, saturated;
+};
 
-    for (uint32_t i = 0; i < 4; i++)
-        zeros += (uint32_t)__builtin_popcount(_mm512_testn_epi32_mask(bits[i], magnitude));
-    return zeros;
+static inline struct wide_seen wide_seen_start(void)
+{
+    return (struct wide_seen){.least = _mm512_set1_epi32(0x7fffffff), .most = _mm512_setzero_si512()};
 }
 
-/* Codes that are not beyond the last, of 64 values with these bits; counts those that are, and what was flushed. */
-static inline __m512i wide_settle(__m512i codes, __m512i last, const __m512i *bits, struct sw_loop_counts *counts)
+static inline __attribute__((always_inline)) void wide_see(struct wide_seen *seen, __m512i magnitude, __m512i product)
 {
-    __mmask64 zeros;
+    seen->least = _mm512_min_epi32(seen->least, magnitude);
+    seen->most = _mm512_max_epi32(seen->most, product);
+}
 
-    counts->saturated += (uint32_t)__builtin_popcountll(_mm512_cmpgt_epu8_mask(codes, last));
+/* Of 64 codes those beyond the last become it. */
+static inline __attribute__((always_inline)) __m512i wide_settle(__m512i codes, __m512i last, struct wide_seen *seen)
+{
+    seen->saturated += (uint32_t)__builtin_popcountll(_mm512_cmpgt_epu8_mask(codes, last));
     codes = _mm512_min_epu8(codes, last);
-    zeros = _mm512_testn_epi8_mask(codes, codes);
-    if (zeros != 0)
-        counts->flushed += (uint32_t)__builtin_popcountll(zeros) - wide_zeros(bits);
+    seen->zero_codes += (uint32_t)__builtin_popcountll(_mm512_testn_epi8_mask(codes, codes));
     return codes;
 }
 
-static inline void wide_tell(__m512i seen, struct sw_loop_counts *counts)
+/* How many of n values are 0 or -0. */
+static inline uint32_t wide_zeros(const float *x, size_t n)
 {
-    counts->magnitude = (uint32_t)most_of((int32_t)counts->magnitude, _mm512_reduce_max_epi32(seen));
+    uint32_t zeros = 0;
+
+    for (size_t i = 0; i < n; i++)
+        zeros += (bits_of(x[i]) & 0x7fffffff) == 0;
+    return zeros;
+}
+
+/* Adds up what n values told, and the zeros that they were filled up with. Values may have changed in between. */
+static inline void wide_tell(const struct wide_seen *seen, const float *x, size_t n, struct sw_loop_counts *counts)
+{
+    uint32_t zeros = (uint32_t)(-n % WIDE_VALUES);
+
+    if (_mm512_reduce_min_epi32(seen->least) == 0)
+        zeros += wide_zeros(x, n);
+    counts->flushed += seen->zero_codes > zeros ? seen->zero_codes - zeros : 0;
+    counts->saturated += seen->saturated;
 }
 
 /* The last n < WIDE_VALUES values and their factors, filled up with zeros, which leave no trace in counts. */

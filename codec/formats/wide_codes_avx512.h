@@ -2,118 +2,192 @@
 
 /* What does not change from value to value. */
 struct wide {
-    __m512i magnitude, exponent, beyond, least, up, fine;
+    __m512i beyond, least, max_code, sign;
+    /* To nearest. */
+    __m512i exponent, up, least_code;
     __m128i drop;
-    __m512i max_code, sign, least_code;
+    /* By draws. */
+    __m512i fine, first_binade;
+    __m128i rise;
 };
 
 static inline struct wide wide_of(struct element e)
 {
     return (struct wide){
-        .magnitude = _mm512_set1_epi32(0x7fffffff),
-        .exponent = _mm512_set1_epi32(0x7f800000),
         .beyond = _mm512_set1_epi32((int)bits_of(e.beyond)),
         .least = _mm512_set1_epi32((int)e.least_normal),
-        .up = _mm512_set1_epi32((int)(e.drop << 23)),
-        .fine = _mm512_set1_epi32((int)((254u + 24 + 23 - e.drop) << 23)),
-        .drop = _mm_cvtsi32_si128((int)e.drop),
         .max_code = _mm512_set1_epi8((char)e.max_code),
         .sign = _mm512_set1_epi8((char)(1u << e.sign_shift)),
+        .exponent = _mm512_set1_epi32(0x7f800000),
+        .up = _mm512_set1_epi32((int)(e.drop << 23)),
         .least_code = _mm512_set1_epi16((short)(e.least_normal >> e.drop)),
+        .drop = _mm_cvtsi32_si128((int)e.drop),
+        .fine = _mm512_set1_epi32((int)(((254u + 24 + 23 - e.drop) << 23) - e.least_normal)),
+        .first_binade = _mm512_set1_epi32((int)((e.least_normal - (1u << 23)) << (24 - e.drop))),
+        .rise = _mm_cvtsi32_si128((int)(24 - e.drop)),
     };
 }
 
-/* Steps of 16 magnitudes, with the code of the least normal number's binade still to be taken off. */
-static inline __attribute__((always_inline)) __m512i wide_steps(const struct wide *w, __m512i magnitude, __m512 factor,
-                                                                bool drawn, __m512i draws)
+/* Codes of 16 magnitudes, with that of the least normal number's binade still to be taken off. */
+static inline __m512i wide_nearest(const struct wide *w, __m512i y)
 {
-    __m512i y = _mm512_castps_si512(_mm512_mul_ps(_mm512_castsi512_ps(magnitude), factor)), binade, steps;
+    __m512i binade = _mm512_max_epi32(_mm512_and_si512(y, w->exponent), w->least), magic, steps;
 
-    y = _mm512_min_epi32(y, w->beyond);
-    binade = _mm512_max_epi32(_mm512_and_si512(y, w->exponent), w->least);
-    if (drawn) {
-        __m512 fine = _mm512_castsi512_ps(_mm512_sub_epi32(w->fine, binade));
-
-        steps = _mm512_cvttps_epi32(_mm512_mul_ps(_mm512_castsi512_ps(y), fine));
-        steps = _mm512_srli_epi32(_mm512_add_epi32(steps, _mm512_srli_epi32(draws, 8)), 24);
-    } else {
-        __m512i magic = _mm512_add_epi32(binade, w->up);
-
-        steps = _mm512_castps_si512(_mm512_add_ps(_mm512_castsi512_ps(y), _mm512_castsi512_ps(magic)));
-        steps = _mm512_sub_epi32(steps, magic);
-    }
-    return _mm512_add_epi32(steps, _mm512_srl_epi32(binade, w->drop));
+    magic = _mm512_add_epi32(binade, w->up);
+    steps = _mm512_castps_si512(_mm512_add_ps(_mm512_castsi512_ps(y), _mm512_castsi512_ps(magic)));
+    return _mm512_add_epi32(_mm512_sub_epi32(steps, magic), _mm512_srl_epi32(binade, w->drop));
 }
 
-/* sw_random_draw of 16 counters in a row, from which the keys' first part has been added already. */
-static inline __m512i wide_draws(struct sw_random_keys keys, __m512i x)
+/*
+ * Codes of 16 magnitudes in 2^-24: of a normal number, its own bits moved up so that what overflows are those of the
+ * exponent that no code has. The draws' upper bits are added, and the sums cut.
+ */
+static inline __m512i wide_drawn(const struct wide *w, __m512i y, __m512i draws)
 {
-    x = _mm512_mullo_epi32(_mm512_xor_si512(x, _mm512_srli_epi32(x, 16)), _mm512_set1_epi32(0x7feb352d));
-    x = _mm512_add_epi32(_mm512_xor_si512(x, _mm512_srli_epi32(x, 15)), _mm512_set1_epi32((int)keys.mix));
+    __mmask16 tiny = _mm512_cmplt_epi32_mask(y, w->least);
+    __m512i fine = _mm512_sub_epi32(_mm512_sll_epi32(y, w->rise), w->first_binade);
+
+    fine = _mm512_mask_cvttps_epi32(fine, tiny, _mm512_mul_ps(_mm512_castsi512_ps(y), _mm512_castsi512_ps(w->fine)));
+    return _mm512_srli_epi32(_mm512_add_epi32(fine, _mm512_srli_epi32(draws, 8)), 24);
+}
+
+/*
+ * sw_random_draw of counters in a row, keys.add included: x. Its first multiplication is the same for all of 16 that
+ * differ in the last four bits, but for those: x = block + i, and (x ^ x >> 16) k = (block ^ block >> 16, without the
+ * last bits) k + (i ^ the last bits of block >> 16) k. Upper halves stay the same in a run. The lanes of a vector
+ * belong to two blocks.
+ */
+struct wide_draws {
+    __m512i inner;    /* what lanes add, in the order of lanes */
+    __mmask16 second; /* lanes of the later block */
+    __m512i mix;
+    __m512i block; /* product of the next value's block */
+    uint32_t x;    /* of the next value */
+};
+
+#define DRAW_FACTOR 0x7feb352du
+
+/* For how many values in a row this works. */
+static inline uint32_t draws_at_once(uint32_t x)
+{
+    return 0x10000 - (x & 0xffff);
+}
+
+static inline __m512i wide_block_product(uint32_t x)
+{
+    return _mm512_set1_epi32((int)(((x ^ x >> 16) & ~15u) * DRAW_FACTOR));
+}
+
+static inline struct wide_draws wide_draws_of(struct sw_random_keys keys, uint32_t x)
+{
+    const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    __m512i inner = _mm512_and_si512(_mm512_add_epi32(lanes, _mm512_set1_epi32((int)(x & 15))), _mm512_set1_epi32(15));
+
+    inner = _mm512_xor_si512(inner, _mm512_set1_epi32((int)(x >> 16 & 15)));
+    return (struct wide_draws){
+        .inner = _mm512_mullo_epi32(inner, _mm512_set1_epi32((int)DRAW_FACTOR)),
+        .second = (__mmask16)(0xffff0000u >> (x & 15)),
+        .mix = _mm512_set1_epi32((int)keys.mix),
+        .block = wide_block_product(x),
+        .x = x,
+    };
+}
+
+/* Of the next 16 values. */
+static inline __attribute__((always_inline)) __m512i wide_draws_take(struct wide_draws *d)
+{
+    __m512i x = _mm512_add_epi32(d->inner, d->block);
+
+    d->x += 16;
+    d->block = wide_block_product(d->x);
+    x = _mm512_mask_add_epi32(x, d->second, d->inner, d->block);
+    x = _mm512_add_epi32(_mm512_xor_si512(x, _mm512_srli_epi32(x, 15)), d->mix);
     x = _mm512_mullo_epi32(x, _mm512_set1_epi32((int)0x846ca68bu));
     return _mm512_xor_si512(x, _mm512_srli_epi32(x, 16));
 }
 
-/* Codes of 64 values. No step exceeds 16 bits, nor a code beyond the last one 8, so that packing changes none. */
+/* Codes of 64 values. No code exceeds 16 bits, nor 8 in the end, so that packing changes none. */
 static inline __attribute__((always_inline)) __m512i wide_codes_64(const struct wide *w, const float *x,
-                                                                   const float *factors, bool drawn,
-                                                                   struct sw_random_keys keys, __m512i counters,
-                                                                   __m512i *seen, struct sw_loop_counts *counts)
+                                                                   const float *factors, struct wide_draws *draws,
+                                                                   bool any, struct wide_seen *seen)
 {
-    __m512i bits[4], steps[4], low, high, codes;
+    __m512i bits[4], q[4], low, high, codes;
 
 #pragma GCC unroll 4
     for (uint32_t i = 0; i < 4; i++) {
-        __m512i magnitude, draws = _mm512_setzero_si512();
+        __m512i magnitude, y;
 
-        if (drawn)
-            draws = wide_draws(keys, _mm512_add_epi32(counters, _mm512_set1_epi32((int)(16 * i))));
         bits[i] = _mm512_loadu_si512(x + 16 * i);
-        magnitude = _mm512_and_si512(bits[i], w->magnitude);
-        *seen = _mm512_max_epi32(*seen, magnitude);
-        steps[i] = wide_steps(w, magnitude, _mm512_set1_ps(factors[i]), drawn, draws);
+        magnitude = _mm512_and_si512(bits[i], _mm512_set1_epi32(0x7fffffff));
+        y = _mm512_castps_si512(_mm512_mul_ps(_mm512_castsi512_ps(magnitude), _mm512_set1_ps(factors[i])));
+        wide_see(seen, magnitude, any ? magnitude : y);
+        if (any)
+            y = _mm512_min_epi32(y, w->beyond);
+        q[i] = draws != NULL ? wide_drawn(w, y, wide_draws_take(draws)) : wide_nearest(w, y);
     }
-    low = _mm512_sub_epi16(_mm512_packus_epi32(steps[0], steps[1]), w->least_code);
-    high = _mm512_sub_epi16(_mm512_packus_epi32(steps[2], steps[3]), w->least_code);
-    codes = wide_settle(_mm512_packus_epi16(low, high), w->max_code, bits, counts);
+    low = _mm512_packus_epi32(q[0], q[1]);
+    high = _mm512_packus_epi32(q[2], q[3]);
+    if (draws == NULL) {
+        low = _mm512_sub_epi16(low, w->least_code);
+        high = _mm512_sub_epi16(high, w->least_code);
+    }
+    codes = wide_settle(_mm512_packus_epi16(low, high), w->max_code, seen);
     return wide_reorder(_mm512_mask_add_epi8(codes, wide_negatives(bits), codes, w->sign));
 }
 
-static inline __attribute__((always_inline)) void wide_codes(struct element e, const float *x, const float *factors,
-                                                             uint32_t n, bool drawn, struct sw_random_keys keys,
-                                                             uint32_t low, uint8_t *codes,
-                                                             struct sw_loop_counts *counts)
+/* Codes of values of any size, or in one step less of values that none is beyond the type's last binade. */
+static inline __attribute__((always_inline)) struct wide_seen wide_codes(const struct wide *w, const float *x,
+                                                                         const float *factors, uint32_t n, size_t ahead,
+                                                                         struct wide_draws *draws, bool any,
+                                                                         uint8_t *codes)
 {
-    const struct wide w = wide_of(e);
-    __m512i counters = _mm512_add_epi32(_mm512_set1_epi32((int)(low + keys.add)),
-                                        _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
-    __m512i seen = _mm512_setzero_si512();
+    struct wide_seen seen = wide_seen_start();
     uint32_t done = 0;
 
     for (; done + WIDE_VALUES <= n; done += WIDE_VALUES) {
-        wide_fetch(x + done);
-        _mm512_storeu_si512(codes + done, wide_codes_64(&w, x + done, factors + done / SW_FACTOR_VALUES, drawn, keys,
-                                                        counters, &seen, counts));
-        counters = _mm512_add_epi32(counters, _mm512_set1_epi32(WIDE_VALUES));
+        wide_fetch(x + done, ahead);
+        _mm512_storeu_si512(codes + done,
+                            wide_codes_64(w, x + done, factors + done / SW_FACTOR_VALUES, draws, any, &seen));
     }
     if (done < n) {
         struct wide_rest rest = wide_rest_of(x + done, factors + done / SW_FACTOR_VALUES, n - done);
         uint8_t last[WIDE_VALUES];
 
-        _mm512_storeu_si512(last, wide_codes_64(&w, rest.x, rest.factors, drawn, keys, counters, &seen, counts));
+        _mm512_storeu_si512(last, wide_codes_64(w, rest.x, rest.factors, draws, any, &seen));
         memcpy(codes + done, last, n - done);
     }
-    wide_tell(seen, counts);
+    return seen;
 }
 
-static void run_codes(struct element e, const float *x, const float *factors, uint32_t n, uint8_t *codes,
+/* Most often no value is beyond the last binade; where one is, or is not finite, all are done again with more care. */
+static inline __attribute__((always_inline)) void wide_run(struct element e, const float *x, const float *factors,
+                                                           uint32_t n, size_t ahead, const struct wide_draws *draws,
+                                                           uint8_t *codes, struct sw_loop_counts *counts)
+{
+    const struct wide w = wide_of(e);
+    struct wide_draws some = {0}, again = {0};
+    struct wide_seen seen;
+
+    if (draws != NULL)
+        some = again = *draws;
+    seen = wide_codes(&w, x, factors, n, ahead, draws != NULL ? &some : NULL, false, codes);
+    if (_mm512_reduce_max_epi32(seen.most) >= (int)bits_of(e.beyond)) {
+        seen = wide_codes(&w, x, factors, n, ahead, draws != NULL ? &again : NULL, true, codes);
+        counts->nonfinite |= _mm512_reduce_max_epi32(seen.most) >= (int)SW_INFINITY_BITS;
+    }
+    wide_tell(&seen, x, n, counts);
+}
+
+static void run_codes(struct element e, const float *x, const float *factors, uint32_t n, size_t ahead, uint8_t *codes,
                       struct sw_loop_counts *counts)
 {
-    wide_codes(e, x, factors, n, false, (struct sw_random_keys){0, 0}, 0, codes, counts);
+    wide_run(e, x, factors, n, ahead, NULL, codes, counts);
 }
 
-static void run_codes_drawn(struct element e, const float *x, const float *factors, uint32_t n,
+static void run_codes_drawn(struct element e, const float *x, const float *factors, uint32_t n, size_t ahead,
                             struct sw_random_keys keys, uint32_t low, uint8_t *codes, struct sw_loop_counts *counts)
 {
-    wide_codes(e, x, factors, n, true, keys, low, codes, counts);
+    const struct wide_draws draws = wide_draws_of(keys, low + keys.add);
+
+    wide_run(e, x, factors, n, ahead, &draws, codes, counts);
 }

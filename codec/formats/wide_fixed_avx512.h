@@ -1,6 +1,6 @@
 /* MXINT8 for the AVX-512 tier: as loops_fixed.h, 64 values at a time. */
 
-static inline __m512i wide_fixed_64(const float *x, const float *factors, __m512i *seen, struct sw_loop_counts *counts)
+static inline __m512i wide_fixed_64(const float *x, const float *factors, struct wide_seen *seen)
 {
     const __m512i magic = _mm512_set1_epi32((int)bits_of(0x1p17f)), most = _mm512_set1_epi8(127);
     __m512i bits[4], steps[4], codes;
@@ -12,33 +12,35 @@ static inline __m512i wide_fixed_64(const float *x, const float *factors, __m512
 
         bits[i] = _mm512_loadu_si512(x + 16 * i);
         magnitude = _mm512_and_si512(bits[i], _mm512_set1_epi32(0x7fffffff));
-        *seen = _mm512_max_epi32(*seen, magnitude);
+        wide_see(seen, magnitude, magnitude);
         y = _mm512_mul_ps(_mm512_castsi512_ps(magnitude), _mm512_set1_ps(factors[i]));
         y = _mm512_add_ps(y, _mm512_castsi512_ps(magic));
         steps[i] = _mm512_sub_epi32(_mm512_castps_si512(y), magic);
     }
     codes = _mm512_packus_epi16(_mm512_packs_epi32(steps[0], steps[1]), _mm512_packs_epi32(steps[2], steps[3]));
-    codes = wide_settle(codes, most, bits, counts);
+    codes = wide_settle(codes, most, seen);
     return wide_reorder(_mm512_mask_sub_epi8(codes, wide_negatives(bits), _mm512_setzero_si512(), codes));
 }
 
-static void fixed_codes(const float *x, const float *factors, size_t n, uint8_t *codes, struct sw_loop_counts *counts)
+static void fixed_codes(const float *x, const float *factors, size_t n, size_t ahead, uint8_t *codes,
+                        struct sw_loop_counts *counts)
 {
-    __m512i seen = _mm512_setzero_si512();
+    struct wide_seen seen = wide_seen_start();
     size_t done = 0;
 
     for (; done + WIDE_VALUES <= n; done += WIDE_VALUES) {
-        wide_fetch(x + done);
-        _mm512_storeu_si512(codes + done, wide_fixed_64(x + done, factors + done / SW_FACTOR_VALUES, &seen, counts));
+        wide_fetch(x + done, ahead);
+        _mm512_storeu_si512(codes + done, wide_fixed_64(x + done, factors + done / SW_FACTOR_VALUES, &seen));
     }
     if (done < n) {
         struct wide_rest rest = wide_rest_of(x + done, factors + done / SW_FACTOR_VALUES, n - done);
         uint8_t last[WIDE_VALUES];
 
-        _mm512_storeu_si512(last, wide_fixed_64(rest.x, rest.factors, &seen, counts));
+        _mm512_storeu_si512(last, wide_fixed_64(rest.x, rest.factors, &seen));
         memcpy(codes + done, last, n - done);
     }
-    wide_tell(seen, counts);
+    counts->nonfinite |= _mm512_reduce_max_epi32(seen.most) >= (int)SW_INFINITY_BITS;
+    wide_tell(&seen, x, n, counts);
 }
 
 /* 16 values or, of the last ones, those in the mask. */

@@ -24,11 +24,8 @@ static inline __attribute__((always_inline)) __m512i wide_block(const float *x, 
     const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
     __m512i most = _mm512_and_si512(_mm512_loadu_si512(x), magnitude);
 
-    __builtin_prefetch((const void *)((uintptr_t)x + WIDE_AHEAD * sizeof *x));
-    if (block_values == 32) {
-        __builtin_prefetch((const void *)((uintptr_t)(x + 16) + WIDE_AHEAD * sizeof *x));
+    if (block_values == 32)
         most = _mm512_max_epi32(most, _mm512_and_si512(_mm512_loadu_si512(x + 16), magnitude));
-    }
     return most;
 }
 

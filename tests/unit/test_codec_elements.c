@@ -179,7 +179,7 @@ static void assert_rounds(const struct sw_format_loops *loops, const struct sw_m
         if (i % 2 == 1)
             x[i] = -x[i];
     }
-    loops->minifloat_codes(t, x, ones, n, NULL, codes, &counts);
+    loops->minifloat_codes(t, x, ones, n, 0, NULL, codes, &counts);
     for (size_t i = 0; i < n; i++) {
         bool beyond;
         uint32_t sign = signbit(x[i]) != 0, code = nearest(t, fabs((double)x[i]), &beyond);
@@ -217,7 +217,7 @@ static void assert_draws(const struct sw_minifloat *t, double low, double high, 
         x[i] = y;
         ones[i] = 1;
     }
-    sw_format_loops(SW_TIER_SCALAR)->minifloat_codes(t, x, ones, n, &draws, codes, &counts);
+    sw_format_loops(SW_TIER_SCALAR)->minifloat_codes(t, x, ones, n, 0, &draws, codes, &counts);
     for (size_t i = 0; i < n; i++) {
         double value = value_of(t, codes[i]);
 
@@ -258,7 +258,7 @@ static void test_draws_have_indices(void **state)
         struct sw_draws draws = {99, counter};
         struct sw_loop_counts counts = {0};
 
-        sw_format_loops(SW_TIER_AVX512)->minifloat_codes(&t, x, ones, 64, &draws, codes, &counts);
+        sw_format_loops(SW_TIER_AVX512)->minifloat_codes(&t, x, ones, 64, 0, &draws, codes, &counts);
         for (size_t i = 0; i < 64; i++)
             assert_int_equal(codes[i], 4 + (sw_random_u32(99, counter + i) >= 1u << 31));
     }
@@ -312,12 +312,12 @@ static size_t loops_run(const struct sw_format_loops *l, size_t n, uint64_t seed
     for (size_t i = 0; i < SPECIFIED; i++) {
         const struct sw_minifloat_table table = sw_minifloat_table_of(specified[i].type);
 
-        l->minifloat_codes(&specified[i].type, x, factors, n, i % 2 == 0 ? &draws : NULL, codes, &counts);
+        l->minifloat_codes(&specified[i].type, x, factors, n, 0, i % 2 == 0 ? &draws : NULL, codes, &counts);
         KEEP(codes, n);
         l->minifloat_values(&table, codes, factors, 1e10f, n, out);
         KEEP(out, n);
     }
-    l->fixed_codes(x, factors, n, codes, &counts);
+    l->fixed_codes(x, factors, n, 0, codes, &counts);
     KEEP(codes, n);
     l->fixed_values(codes, factors, FLT_MAX, n, out);
     KEEP(out, n);
