@@ -140,7 +140,7 @@ static void factors_fill(const struct sw_coding *coding, const struct kit *kit, 
         coding->loops->power_factors(scales, count, reciprocal, factors);
         return;
     }
-    coding->loops->minifloat_values(&kit->scales, scales, kit->of_tensor, FLT_MAX, count, factors);
+    coding->loops->minifloat_values(&kit->scales, scales, kit->of_tensor, FLT_MAX, count, 0, factors);
     if (reciprocal)
         coding->loops->reciprocals(factors, count, factors);
 }
@@ -186,9 +186,9 @@ static void piece_decode(const struct sw_coding *coding, const struct kit *kit, 
 
     factors_fill(coding, kit, scales, blocks_of(n, block_values(coding)), false, factors);
     if (is_fixed(coding))
-        coding->loops->fixed_values(codes, factors, coding->most, n, out);
+        coding->loops->fixed_values(codes, factors, coding->most, n, coding->ahead, out);
     else
-        coding->loops->minifloat_values(&kit->elements, codes, factors, coding->most, n, out);
+        coding->loops->minifloat_values(&kit->elements, codes, factors, coding->most, n, coding->ahead, out);
 }
 
 static void blocks_encode(struct sw_coding *coding, const float *x)
@@ -215,6 +215,7 @@ static void blocks_encode(struct sw_coding *coding, const float *x)
 /* NaN is no scale here, and scales have no sign. */
 static bool scales_sound(const struct sw_coding *coding)
 {
+    uint8_t last = is_nvfp4(coding) ? e4m3.max_code : SCALE_NAN - 1, most = 0;
     size_t at = 0;
 
     if (coding->scale_bytes != blocks_scale_bytes(coding))
@@ -225,9 +226,8 @@ static bool scales_sound(const struct sw_coding *coding)
         at = TENSOR_SCALE_BYTES;
     }
     for (; at < coding->scale_bytes; at++)
-        if (coding->scales[at] > (is_nvfp4(coding) ? e4m3.max_code : SCALE_NAN - 1))
-            return false;
-    return true;
+        most = coding->scales[at] > most ? coding->scales[at] : most;
+    return most <= last;
 }
 
 static bool blocks_decode(const struct sw_coding *coding, float *out)

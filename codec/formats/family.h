@@ -27,6 +27,7 @@ struct sw_coding {
     size_t scale_bytes;
     uint8_t *codes;  /* of codes up to 8 bits; and memory for more, up to a full block of the plane */
     uint16_t *words; /* of wider codes, and of those that are computed as such */
+    size_t ahead;    /* decoding: how far behind `codes` are the next chunk's, if it follows and they are bytes */
     uint32_t coded;  /* values that have a code; all but those of rows that gradients drop */
 
     /* Encoding only. */

@@ -107,13 +107,16 @@ static void plane_write(const struct sw_coding *coding, uint32_t width, unsigned
     memcpy(plane, last, sw_plane_block_bytes(width, tail));
 }
 
-static void plane_read(const struct sw_coding *coding, uint32_t width, const unsigned char *plane)
+/* The next chunk, whose plane is likely to be `ahead` behind this one, will be wanted soon. */
+static void plane_read(const struct sw_coding *coding, uint32_t width, const unsigned char *plane, size_t ahead)
 {
     size_t tail = coding->coded % SW_PLANE_BLOCK, code_bytes, left = coding->coded;
     unsigned char *codes = plane_codes(coding, width, &code_bytes), last[SW_PLANE_ROW_BYTES * 16] = {0};
 
     for (; left >= SW_PLANE_BLOCK; left -= SW_PLANE_BLOCK) {
         coding->loops->block_unpack(plane, width, codes);
+        for (uint32_t row = 0; row < width; row++)
+            __builtin_prefetch((const void *)((uintptr_t)(plane + SW_PLANE_ROW_BYTES * row) + ahead), 0, 2);
         plane += SW_PLANE_ROW_BYTES * width;
         codes += SW_PLANE_BLOCK * code_bytes;
     }
@@ -316,10 +319,12 @@ int sw_formats_decode(const struct sw_kernels *k, const struct sw_container *c, 
     coding.scale_bytes = h->gecko_bytes;
     /* Once copied they stay what was checked. */
     memcpy(coding.scales, chunk + l->bitmap_at, coding.scale_bytes);
-    if (l->plane_width == 8) /* codes as they stand; read only, and any of them will do */
+    if (l->plane_width == 8) { /* codes as they stand; read only, and any of them will do */
         coding.codes = (uint8_t *)(uintptr_t)(chunk + l->plane_at);
-    else
-        plane_read(&coding, l->plane_width, chunk + l->plane_at);
+        coding.ahead = l->chunk_bytes;
+    } else {
+        plane_read(&coding, l->plane_width, chunk + l->plane_at, l->chunk_bytes);
+    }
     if (!family_of(h->mode)->decode(&coding, values))
         return SW_CODEC_CORRUPT;
     if (f->bytes != 4)

@@ -75,14 +75,17 @@ struct sw_format_loops {
     void (*minifloat_codes)(const struct sw_minifloat *t, const float *x, const float *factors, size_t n, size_t ahead,
                             const struct sw_draws *draws, uint8_t *codes, struct sw_loop_counts *counts);
 
-    /* out[i] = value of codes[i] times its factor, of magnitude `most` at most. Any codes. */
+    /*
+     * out[i] = value of codes[i] times its factor, of magnitude `most` at most. Any codes. Codes `ahead` behind these
+     * will be wanted soon.
+     */
     void (*minifloat_values)(const struct sw_minifloat_table *t, const uint8_t *codes, const float *factors, float most,
-                             size_t n, float *out);
+                             size_t n, size_t ahead, float *out);
 
     /* MXINT8: two's complement of x[i] times its factor in 64ths, to nearest even, from -127 to 127. */
     void (*fixed_codes)(const float *x, const float *factors, size_t n, size_t ahead, uint8_t *codes,
                         struct sw_loop_counts *counts);
-    void (*fixed_values)(const uint8_t *codes, const float *factors, float most, size_t n, float *out);
+    void (*fixed_values)(const uint8_t *codes, const float *factors, float most, size_t n, size_t ahead, float *out);
 
     void (*step_codes)(const struct sw_steps *s, const float *x, size_t n, const struct sw_draws *draws,
                        uint16_t *codes, struct sw_loop_counts *counts);

@@ -28,8 +28,9 @@ static void fixed_codes(const float *restrict x, const float *restrict factors, 
 }
 
 static void fixed_values(const uint8_t *restrict codes, const float *restrict factors, float most, size_t n,
-                         float *restrict out)
+                         size_t ahead, float *restrict out)
 {
+    (void)ahead;
     for (size_t i = 0; i < n; i++) {
         float value = (float)(int8_t)codes[i] * 0x1p-6f * factors[i / SW_FACTOR_VALUES];
 

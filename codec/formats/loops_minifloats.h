@@ -135,8 +135,9 @@ static void run_values(const struct sw_minifloat *t, const uint8_t *restrict cod
 }
 
 static void minifloat_values(const struct sw_minifloat_table *t, const uint8_t *codes, const float *factors, float most,
-                             size_t n, float *out)
+                             size_t n, size_t ahead, float *out)
 {
+    (void)ahead;
     for (size_t done = 0, piece; done < n; done += piece) {
         float each[SPREAD_VALUES];
 

@@ -49,11 +49,17 @@ static void power_factors(const uint8_t *restrict scales, size_t n, bool recipro
     }
 }
 
+#if defined(LOOPS_AVX512)
+#include "codec/formats/wide_divide_avx512.h"
+#else
+
 static void maxima_divide(const uint32_t *restrict maxima, double divisor, size_t n, float *restrict out)
 {
     for (size_t i = 0; i < n; i++)
         out[i] = (float)((double)float_of(maxima[i]) / divisor);
 }
+
+#endif
 
 static void reciprocals(const float *restrict factors, size_t n, float *restrict out)
 {

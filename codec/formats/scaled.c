@@ -126,7 +126,7 @@ static bool scaled_decode(const struct sw_coding *coding, float *out)
     for (uint32_t at = 0; at < coding->extent.n; at += run.n) {
         run = piece_at(coding, at);
         factors_fill(scale_at(coding, run.row), run.n, factors);
-        coding->loops->minifloat_values(&t, coding->codes + at, factors, coding->most, run.n, out + at);
+        coding->loops->minifloat_values(&t, coding->codes + at, factors, coding->most, run.n, coding->ahead, out + at);
     }
     return true;
 }

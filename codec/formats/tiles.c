@@ -139,7 +139,7 @@ static void row_decode(const struct sw_coding *coding, const struct sw_minifloat
     for (uint32_t end = skip + n, part; skip < end; skip += part, at += part, out += part) {
         part = panel_part(skip, end - skip);
         coding->loops->minifloat_values(t, coding->codes + at, p->factors + skip / SW_FACTOR_VALUES, coding->most, part,
-                                        out);
+                                        coding->ahead, out);
     }
 }
 

@@ -7,16 +7,22 @@
 /* How far ahead of its use memory is asked for that is written: enough for a DRAM access at full rate. */
 #define WIDE_AHEAD_BYTES 4096u
 
+/* Into the second cache: the first one is for what is being worked on. */
 static inline __attribute__((always_inline)) void wide_fetch(const float *x, size_t ahead)
 {
     for (uint32_t i = 0; i < WIDE_VALUES; i += 16)
-        __builtin_prefetch((const void *)((uintptr_t)(x + i) + ahead * sizeof *x));
+        __builtin_prefetch((const void *)((uintptr_t)(x + i) + ahead * sizeof *x), 0, 2);
 }
 
 static inline __attribute__((always_inline)) void wide_fetch_own(float *x)
 {
     for (uint32_t i = 0; i < WIDE_VALUES; i += 16)
         __builtin_prefetch((const void *)((uintptr_t)(x + i) + WIDE_AHEAD_BYTES), 1);
+}
+
+static inline __attribute__((always_inline)) void wide_fetch_codes(const uint8_t *codes, size_t ahead)
+{
+    __builtin_prefetch((const void *)((uintptr_t)codes + ahead), 0, 2);
 }
 
 /*

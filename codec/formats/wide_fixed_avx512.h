@@ -53,13 +53,14 @@ static inline __attribute__((always_inline)) void wide_fixed_values(const uint8_
     _mm512_mask_storeu_ps(out, mask, _mm512_max_ps(value, least));
 }
 
-static void fixed_values(const uint8_t *codes, const float *factors, float most, size_t n, float *out)
+static void fixed_values(const uint8_t *codes, const float *factors, float most, size_t n, size_t ahead, float *out)
 {
     const __m512 least = _mm512_set1_ps(-most);
     size_t done = 0;
 
     for (; done + WIDE_VALUES <= n; done += WIDE_VALUES) {
         wide_fetch_own(out + done);
+        wide_fetch_codes(codes + done, ahead);
         for (size_t at = done; at < done + WIDE_VALUES; at += SW_FACTOR_VALUES)
             wide_fixed_values(codes + at, 0xffff, factors[at / SW_FACTOR_VALUES], least, out + at);
     }

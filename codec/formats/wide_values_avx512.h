@@ -61,7 +61,7 @@ static inline __attribute__((always_inline)) void wide_values_64(const struct wi
 
 static inline __attribute__((always_inline)) void wide_values(const struct sw_minifloat_table *table, bool small,
                                                               const uint8_t *codes, const float *factors, float most,
-                                                              size_t n, float *out)
+                                                              size_t n, size_t ahead, float *out)
 {
     const struct wide_table t = wide_table_of(table);
     const __m512 limit = _mm512_set1_ps(most);
@@ -69,6 +69,7 @@ static inline __attribute__((always_inline)) void wide_values(const struct sw_mi
 
     for (; done + WIDE_VALUES <= n; done += WIDE_VALUES) {
         wide_fetch_own(out + done);
+        wide_fetch_codes(codes + done, ahead);
         wide_values_64(&t, _mm512_loadu_si512(codes + done), small, factors + done / SW_FACTOR_VALUES, limit,
                        out + done);
     }
@@ -85,10 +86,10 @@ static inline __attribute__((always_inline)) void wide_values(const struct sw_mi
 }
 
 static void minifloat_values(const struct sw_minifloat_table *t, const uint8_t *codes, const float *factors, float most,
-                             size_t n, float *out)
+                             size_t n, size_t ahead, float *out)
 {
     if (wide_table_of(t).small)
-        wide_values(t, true, codes, factors, most, n, out);
+        wide_values(t, true, codes, factors, most, n, ahead, out);
     else
-        wide_values(t, false, codes, factors, most, n, out);
+        wide_values(t, false, codes, factors, most, n, ahead, out);
 }

@@ -101,7 +101,7 @@ static void assert_decodes(const struct sw_format_loops *loops, const struct sw_
         code[i] = (uint8_t)i;
         factors[i] = factor;
     }
-    loops->minifloat_values(&table, code, factors, FLT_MAX, codes, out);
+    loops->minifloat_values(&table, code, factors, FLT_MAX, codes, 0, out);
     for (uint32_t i = 0; i < codes; i++) {
         uint32_t magnitude = i & (codes / 2 - 1);
         double value = value_of(t, magnitude < t->max_code ? magnitude : t->max_code) * (double)factor;
@@ -314,12 +314,12 @@ static size_t loops_run(const struct sw_format_loops *l, size_t n, uint64_t seed
 
         l->minifloat_codes(&specified[i].type, x, factors, n, 0, i % 2 == 0 ? &draws : NULL, codes, &counts);
         KEEP(codes, n);
-        l->minifloat_values(&table, codes, factors, 1e10f, n, out);
+        l->minifloat_values(&table, codes, factors, 1e10f, n, 0, out);
         KEEP(out, n);
     }
     l->fixed_codes(x, factors, n, 0, codes, &counts);
     KEEP(codes, n);
-    l->fixed_values(codes, factors, FLT_MAX, n, out);
+    l->fixed_values(codes, factors, FLT_MAX, n, 0, out);
     KEEP(out, n);
     for (size_t i = 0; i < n; i++) /* codes of NaN are nobody's business */
         x[i] = isfinite(x[i]) ? x[i] : 0;
