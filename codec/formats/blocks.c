@@ -164,6 +164,7 @@ static void piece_encode(struct sw_coding *coding, const struct kit *kit, const 
                          uint8_t *codes)
 {
     uint32_t maxima[PIECE_BLOCKS], count = blocks_of(n, block_values(coding));
+    size_t ahead = sw_values_ahead(coding, SW_PIECE_VALUES);
     float factors[PIECE_FACTORS];
 
     maxima_find(coding, x, n, maxima);
@@ -173,10 +174,9 @@ static void piece_encode(struct sw_coding *coding, const struct kit *kit, const 
         coding->loops->power_scales(maxima, emax_of(coding), count, scales);
     factors_fill(coding, kit, scales, count, true, factors);
     if (is_fixed(coding))
-        coding->loops->fixed_codes(x, factors, n, SW_PIECE_VALUES, codes, &coding->counts);
+        coding->loops->fixed_codes(x, factors, n, ahead, codes, &coding->counts);
     else
-        coding->loops->minifloat_codes(&kit->elements.type, x, factors, n, SW_PIECE_VALUES, NULL, codes,
-                                       &coding->counts);
+        coding->loops->minifloat_codes(&kit->elements.type, x, factors, n, ahead, NULL, codes, &coding->counts);
 }
 
 static void piece_decode(const struct sw_coding *coding, const struct kit *kit, uint32_t n, const uint8_t *scales,
@@ -191,9 +191,10 @@ static void piece_decode(const struct sw_coding *coding, const struct kit *kit, 
         coding->loops->minifloat_values(&kit->elements, codes, factors, coding->most, n, coding->ahead, out);
 }
 
-static void blocks_encode(struct sw_coding *coding, const float *x)
+static void blocks_encode(struct sw_coding *coding)
 {
     uint8_t *scales = coding->scales;
+    float room[SW_PIECE_VALUES];
     struct kit kit;
 
     if (is_nvfp4(coding)) {
@@ -206,7 +207,7 @@ static void blocks_encode(struct sw_coding *coding, const float *x)
     for (uint32_t at = 0; at < coding->extent.n;) {
         uint32_t left = run_at(coding, at).n, n = left < SW_PIECE_VALUES ? left : SW_PIECE_VALUES;
 
-        piece_encode(coding, &kit, x + at, n, scales, coding->codes + at);
+        piece_encode(coding, &kit, sw_values_take(coding, at, n, room), n, scales, coding->codes + at);
         scales += blocks_of(n, block_values(coding));
         at += n;
     }
@@ -230,9 +231,10 @@ static bool scales_sound(const struct sw_coding *coding)
     return most <= last;
 }
 
-static bool blocks_decode(const struct sw_coding *coding, float *out)
+static bool blocks_decode(const struct sw_coding *coding)
 {
     const uint8_t *scales = coding->scales + (is_nvfp4(coding) ? TENSOR_SCALE_BYTES : 0);
+    float room[SW_PIECE_VALUES];
     struct kit kit;
 
     if (!scales_sound(coding))
@@ -241,7 +243,8 @@ static bool blocks_decode(const struct sw_coding *coding, float *out)
     for (uint32_t at = 0; at < coding->extent.n;) {
         uint32_t left = run_at(coding, at).n, n = left < SW_PIECE_VALUES ? left : SW_PIECE_VALUES;
 
-        piece_decode(coding, &kit, n, scales, coding->codes + at, out + at);
+        piece_decode(coding, &kit, n, scales, coding->codes + at, sw_values_room(coding, at, room));
+        sw_values_give(coding, at, n, room);
         scales += blocks_of(n, block_values(coding));
         at += n;
     }

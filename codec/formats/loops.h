@@ -65,7 +65,7 @@ struct sw_format_loops {
     /* Lowers *lo and raises *hi to the finite values among n. */
     void (*range_widen)(const float *x, size_t n, float *lo, float *hi);
 
-    /* maxima[i] = largest magnitude bits of x[i] in `rows` rows of n values, `stride` values apart. */
+    /* Raises maxima[i] to the largest magnitude bits of x[i] in `rows` rows of n values, `stride` values apart. */
     void (*column_maxima)(const float *x, size_t stride, size_t rows, size_t n, uint32_t *maxima);
 
     /*
@@ -92,6 +92,9 @@ struct sw_format_loops {
 
     /* out[i] = lo + codes[i] * step, from lo to hi. */
     void (*step_values)(double lo, double step, double hi, const uint16_t *codes, size_t n, float *out);
+
+    /* Counts values that become 0, whatever they are. */
+    void (*drop)(const float *x, size_t n, struct sw_loop_counts *counts);
 
     /* codes[i] = whether x[i] > 0. */
     void (*positive_codes)(const float *x, size_t n, uint8_t *codes, struct sw_loop_counts *counts);

@@ -75,7 +75,6 @@ static inline int32_t magnitude_of(float x)
 /* Four rows at a time, each in order, which is what caches expect. Rows beyond the last are the last once more. */
 static void column_maxima(const float *restrict x, size_t stride, size_t rows, size_t n, uint32_t *restrict maxima)
 {
-    memset(maxima, 0, n * sizeof *maxima);
     for (size_t row = 0; row < rows; row += 4) {
         const float *a = x + row * stride, *b = row + 1 < rows ? a + stride : a, *c = row + 2 < rows ? b + stride : b,
                     *d = row + 3 < rows ? c + stride : c;

@@ -51,6 +51,21 @@ static void step_values(double lo, double step, double hi, const uint16_t *restr
     }
 }
 
+static void drop(const float *x, size_t n, struct sw_loop_counts *counts)
+{
+    int32_t magnitude_seen = 0;
+    uint32_t flushed = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        int32_t magnitude = (int32_t)(bits_of(x[i]) & 0x7fffffff);
+
+        flushed += magnitude != 0;
+        magnitude_seen = most_of(magnitude_seen, magnitude);
+    }
+    counts->flushed += flushed;
+    counts->nonfinite |= magnitude_seen >= (int32_t)SW_INFINITY_BITS;
+}
+
 static void positive_codes(const float *restrict x, size_t n, uint8_t *restrict codes, struct sw_loop_counts *counts)
 {
     int32_t magnitude_seen = 0;

@@ -86,6 +86,7 @@ const struct sw_format_loops LOOPS = {
     .fixed_values = fixed_values,
     .step_codes = step_codes,
     .step_values = step_values,
+    .drop = drop,
     .positive_codes = positive_codes,
     .bytes_from_words = bytes_from_words,
     .words_from_bytes = words_from_bytes,

@@ -88,10 +88,10 @@ static void factors_fill(float factor, uint32_t n, float *factors)
         factors[i] = factor;
 }
 
-static void scaled_encode(struct sw_coding *coding, const float *x)
+static void scaled_encode(struct sw_coding *coding)
 {
     struct sw_minifloat t = sw_minifloat_plain(coding->exponent_bits, coding->mantissa_bits);
-    float factors[PIECE_FACTORS];
+    float factors[PIECE_FACTORS], room[SW_PIECE_VALUES];
     struct sw_run run;
 
     scales_write(coding, &t);
@@ -100,7 +100,8 @@ static void scaled_encode(struct sw_coding *coding, const float *x)
 
         run = piece_at(coding, at);
         factors_fill(1 / scale_at(coding, run.row), run.n, factors);
-        coding->loops->minifloat_codes(&t, x + at, factors, run.n, SW_PIECE_VALUES, sw_coding_draws(coding, at, &draws),
+        coding->loops->minifloat_codes(&t, sw_values_take(coding, at, run.n, room), factors, run.n,
+                                       sw_values_ahead(coding, SW_PIECE_VALUES), sw_coding_draws(coding, at, &draws),
                                        coding->codes + at, &coding->counts);
     }
 }
@@ -114,10 +115,10 @@ static bool scales_sound(const struct sw_coding *coding)
     return sound;
 }
 
-static bool scaled_decode(const struct sw_coding *coding, float *out)
+static bool scaled_decode(const struct sw_coding *coding)
 {
     struct sw_minifloat_table t;
-    float factors[PIECE_FACTORS];
+    float factors[PIECE_FACTORS], room[SW_PIECE_VALUES];
     struct sw_run run;
 
     if (!scales_sound(coding))
@@ -126,7 +127,9 @@ static bool scaled_decode(const struct sw_coding *coding, float *out)
     for (uint32_t at = 0; at < coding->extent.n; at += run.n) {
         run = piece_at(coding, at);
         factors_fill(scale_at(coding, run.row), run.n, factors);
-        coding->loops->minifloat_values(&t, coding->codes + at, factors, coding->most, run.n, coding->ahead, out + at);
+        coding->loops->minifloat_values(&t, coding->codes + at, factors, coding->most, run.n, coding->ahead,
+                                        sw_values_room(coding, at, room));
+        sw_values_give(coding, at, run.n, room);
     }
     return true;
 }

@@ -51,13 +51,33 @@ static inline bool sw_ranges_sound(const uint8_t *at, size_t count)
     return sound;
 }
 
-/* Decodes n codes of a range. */
-static inline void sw_range_decode(const struct sw_coding *coding, struct sw_range range, const uint16_t *words,
-                                   size_t n, float *out)
+/* Encodes the n values from `at` of the chunk on. */
+static inline void sw_steps_encode(struct sw_coding *coding, const struct sw_steps *steps, uint32_t at, uint32_t n,
+                                   uint16_t *words)
 {
-    double lo = range.lo, hi = range.hi;
+    for (uint32_t end = at + n, piece; at < end; at += piece, words += piece) {
+        float room[SW_PIECE_VALUES];
+        struct sw_draws draws;
 
-    coding->loops->step_values(lo, (hi - lo) / sw_steps_levels(coding), hi, words, n, out);
+        piece = end - at < SW_PIECE_VALUES ? end - at : SW_PIECE_VALUES;
+        coding->loops->step_codes(steps, sw_values_take(coding, at, piece, room), piece,
+                                  sw_coding_draws(coding, at, &draws), words, &coding->counts);
+    }
+}
+
+/* Decodes codes of a range to the n values from `at` of the chunk on. */
+static inline void sw_range_decode(const struct sw_coding *coding, struct sw_range range, const uint16_t *words,
+                                   uint32_t at, uint32_t n)
+{
+    double lo = range.lo, hi = range.hi, step = (hi - lo) / sw_steps_levels(coding);
+
+    for (uint32_t end = at + n, piece; at < end; at += piece, words += piece) {
+        float room[SW_PIECE_VALUES];
+
+        piece = end - at < SW_PIECE_VALUES ? end - at : SW_PIECE_VALUES;
+        coding->loops->step_values(lo, step, hi, words, piece, sw_values_room(coding, at, room));
+        sw_values_give(coding, at, piece, room);
+    }
 }
 
 /* Codes of up to 8 bits are bytes in the plane. */

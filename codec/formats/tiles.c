@@ -124,11 +124,13 @@ static uint32_t panel_part(uint32_t skip, uint32_t n)
 static void row_encode(struct sw_coding *coding, const struct sw_minifloat *t, const struct panel *p, const float *x,
                        uint32_t at, uint32_t skip, uint32_t n)
 {
+    size_t ahead = sw_values_ahead(coding, coding->extent.n);
+
     for (uint32_t end = skip + n, part; skip < end; skip += part, at += part, x += part) {
         struct sw_draws draws;
 
         part = panel_part(skip, end - skip);
-        coding->loops->minifloat_codes(t, x, p->factors + skip / SW_FACTOR_VALUES, part, coding->extent.n,
+        coding->loops->minifloat_codes(t, x, p->factors + skip / SW_FACTOR_VALUES, part, ahead,
                                        sw_coding_draws(coding, at, &draws), coding->codes + at, &coding->counts);
     }
 }
@@ -143,19 +145,19 @@ static void row_decode(const struct sw_coding *coding, const struct sw_minifloat
     }
 }
 
-static void panel_encode(struct sw_coding *coding, const struct panel *p, const float *x)
+static void panel_encode(struct sw_coding *coding, const struct panel *p)
 {
     struct sw_minifloat t = sw_minifloat_block(coding->exponent_bits, coding->mantissa_bits);
     uint64_t row = p->stripe * SW_TILE_SIDE;
 
     for (uint64_t end = row + SW_TILE_SIDE; row < end; row++) {
-        float lifted[PANEL_COLUMNS];
+        float lifted[PANEL_COLUMNS], room[PANEL_COLUMNS];
         uint32_t at, skip, n;
         const float *from;
 
         if (!panel_row(&coding->extent, p, row, &at, &skip, &n))
             continue;
-        from = x + at;
+        from = sw_values_take(coding, at, n, room);
         if (p->any_lifted) {
             memcpy(lifted, from, n * sizeof *from);
             panel_lift(p, skip, n, two_to(LIFT_EXPONENT), lifted);
@@ -165,31 +167,41 @@ static void panel_encode(struct sw_coding *coding, const struct panel *p, const 
     }
 }
 
-static void panel_decode(const struct sw_coding *coding, const struct sw_minifloat_table *t, const struct panel *p,
-                         float *out)
+static void panel_decode(const struct sw_coding *coding, const struct sw_minifloat_table *t, const struct panel *p)
 {
     uint64_t row = p->stripe * SW_TILE_SIDE;
 
     for (uint64_t end = row + SW_TILE_SIDE; row < end; row++) {
+        float room[PANEL_COLUMNS], *out;
         uint32_t at, skip, n;
 
         if (!panel_row(&coding->extent, p, row, &at, &skip, &n))
             continue;
-        row_decode(coding, t, p, at, skip, n, out + at);
+        out = sw_values_room(coding, at, room);
+        row_decode(coding, t, p, at, skip, n, out);
         if (p->any_lifted)
-            panel_lift(p, skip, n, two_to(-LIFT_EXPONENT), out + at);
+            panel_lift(p, skip, n, two_to(-LIFT_EXPONENT), out);
+        sw_values_give(coding, at, n, room);
     }
 }
 
 /* Shared exponents of a panel whose stripe lies whole in the chunk. */
-static void panel_measure(const struct sw_coding *coding, const struct panel *p, const float *x, uint8_t *shared)
+static void panel_measure(const struct sw_coding *coding, const struct panel *p, uint8_t *shared)
 {
     const struct sw_extent *e = &coding->extent;
     uint64_t first = p->stripe * SW_TILE_SIDE * e->row_values - e->first, rows = (e->n - first) / e->row_values;
     uint32_t maxima[PANEL_COLUMNS] = {0};
 
-    coding->loops->column_maxima(x + first + p->column, e->row_values, rows < SW_TILE_SIDE ? rows : SW_TILE_SIDE,
-                                 p->columns, maxima);
+    rows = rows < SW_TILE_SIDE ? rows : SW_TILE_SIDE;
+    if (coding->direct)
+        coding->loops->column_maxima((const float *)(const void *)coding->src + first + p->column, e->row_values, rows,
+                                     p->columns, maxima);
+    for (uint64_t row = 0; !coding->direct && row < rows; row++) {
+        float room[PANEL_COLUMNS];
+        uint64_t at = first + row * e->row_values + p->column;
+
+        coding->loops->column_maxima(sw_values_take(coding, at, p->columns, room), 0, 1, p->columns, maxima);
+    }
     for (uint32_t i = 0; i < p->tiles; i++) {
         uint32_t most = 0;
 
@@ -223,7 +235,7 @@ static struct panel panel_at(const struct sw_coding *coding, const struct grid *
     };
 }
 
-static void tiles_encode(struct sw_coding *coding, const float *x)
+static void tiles_encode(struct sw_coding *coding)
 {
     struct grid g = grid_of(&coding->extent);
 
@@ -235,13 +247,13 @@ static void tiles_encode(struct sw_coding *coding, const float *x)
             if (coding->summary != NULL && coding->summary->need == SW_NEED_TILES)
                 panel_look_up(coding, &p, shared);
             else
-                panel_measure(coding, &p, x, shared);
+                panel_measure(coding, &p, shared);
             panel_scale(coding, &p, true);
-            panel_encode(coding, &p, x);
+            panel_encode(coding, &p);
         }
 }
 
-static bool tiles_decode(const struct sw_coding *coding, float *out)
+static bool tiles_decode(const struct sw_coding *coding)
 {
     struct grid g = grid_of(&coding->extent);
     struct sw_minifloat_table t;
@@ -254,7 +266,7 @@ static bool tiles_decode(const struct sw_coding *coding, float *out)
             struct panel p = panel_at(coding, &g, stripe, tile);
 
             panel_scale(coding, &p, false);
-            panel_decode(coding, &t, &p, out);
+            panel_decode(coding, &t, &p);
         }
     return true;
 }
