@@ -75,7 +75,7 @@ static void row_encode(struct sw_coding *coding, const struct sw_run *run)
     struct sw_range range = coding->summary->ranges[run->row];
     struct sw_steps steps = sw_steps_between(range.lo, range.hi, sw_steps_levels(coding));
 
-    sw_steps_encode(coding, &steps, run->at, run->n, coding->words + coding->coded);
+    sw_steps_encode(coding, &steps, run->at, run->n, coding->coded);
     coding->coded += run->n;
 }
 
@@ -113,7 +113,6 @@ static void gradients_encode(struct sw_coding *coding)
         row_encode(coding, &run);
     }
     coding->scale_bytes = (size_t)(scale - coding->scales);
-    sw_words_settle(coding);
 }
 
 static bool row_kept(const struct sw_coding *coding, uint64_t row)
@@ -147,21 +146,20 @@ static bool scales_sound(const struct sw_coding *coding)
 static bool gradients_decode(const struct sw_coding *coding)
 {
     const uint8_t *scale = coding->scales + bitmap_bytes(coding);
-    const uint16_t *words = coding->words;
+    uint32_t code = 0;
     struct sw_run run;
 
     if (!scales_sound(coding))
         return false;
-    sw_words_recall(coding);
     for (uint32_t at = 0; at < coding->extent.n; at += run.n) {
         run = sw_extent_run(&coding->extent, at);
         if (!row_kept(coding, run.row - sw_extent_first_row(&coding->extent))) {
             memset(coding->dst + (size_t)at * coding->fields->bytes, 0, (size_t)run.n * coding->fields->bytes);
             continue;
         }
-        sw_range_decode(coding, sw_range_read(scale), words, at, run.n);
+        sw_range_decode(coding, sw_range_read(scale), at, run.n, code);
         scale += SW_RANGE_BYTES;
-        words += run.n;
+        code += run.n;
     }
     return true;
 }

@@ -68,7 +68,6 @@ static void groups_encode(struct sw_coding *coding)
         uint32_t n = group_length(coding, at), least, step;
         struct sw_range range = {INFINITY, -INFINITY};
         struct sw_steps steps = {.levels = levels};
-        struct sw_draws draws;
         float room[GROUP_VALUES];
         const float *x = sw_values_take(coding, at, n, room);
 
@@ -80,10 +79,8 @@ static void groups_encode(struct sw_coding *coding)
         steps.inverse = step != 0 ? 1 / (double)bf16_value(step) : 0;
         sw_store_u16(scale, (uint16_t)least);
         sw_store_u16(scale + 2, (uint16_t)step);
-        coding->loops->step_codes(&steps, x, n, sw_coding_draws(coding, at, &draws), coding->words + at,
-                                  &coding->counts);
+        sw_steps_piece(coding, &steps, x, at, n, at);
     }
-    sw_words_settle(coding);
 }
 
 /* Minima are finite; steps too, and have no sign. */
@@ -102,14 +99,9 @@ static bool groups_decode(const struct sw_coding *coding)
 
     if (!scales_sound(coding))
         return false;
-    sw_words_recall(coding);
     for (uint32_t at = 0; at < coding->extent.n; at += GROUP_VALUES, scale += SCALE_BYTES) {
-        uint32_t n = group_length(coding, at);
-        float room[GROUP_VALUES];
-
-        coding->loops->step_values(bf16_value(sw_load_u16(scale)), bf16_value(sw_load_u16(scale + 2)), coding->most,
-                                   coding->words + at, n, sw_values_room(coding, at, room));
-        sw_values_give(coding, at, n, room);
+        sw_steps_decode(coding, bf16_value(sw_load_u16(scale)), bf16_value(sw_load_u16(scale + 2)), coding->most, at,
+                        group_length(coding, at), at);
     }
     return true;
 }

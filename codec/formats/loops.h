@@ -33,7 +33,7 @@ struct sw_draws {
     uint64_t seed, counter;
 };
 
-/* Equal steps from lo: code q stands for lo + q * step. All in binary64. */
+/* Equal steps from lo: code q stands for lo + q * step. All in binary64, but lo and hi are binary32 too. */
 struct sw_steps {
     double lo, inverse; /* inverse: of a step, 0 where all values are alike */
     double levels;      /* largest code */
@@ -90,7 +90,7 @@ struct sw_format_loops {
     void (*step_codes)(const struct sw_steps *s, const float *x, size_t n, const struct sw_draws *draws,
                        uint16_t *codes, struct sw_loop_counts *counts);
 
-    /* out[i] = lo + codes[i] * step, from lo to hi. */
+    /* out[i] = lo + codes[i] * step, from lo to hi, which is binary32 too. */
     void (*step_values)(double lo, double step, double hi, const uint16_t *codes, size_t n, float *out);
 
     /* Counts values that become 0, whatever they are. */

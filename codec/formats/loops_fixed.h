@@ -4,17 +4,16 @@
 #include "codec/formats/wide_fixed_avx512.h"
 #else
 
-static void fixed_codes(const float *restrict x, const float *restrict factors, size_t n, size_t ahead,
-                        uint8_t *restrict codes, struct sw_loop_counts *counts)
+static void fixed_codes_each(const float *restrict x, const float *restrict factors, size_t n, uint8_t *restrict codes,
+                             struct sw_loop_counts *counts)
 {
     const float magic = 0x1p17f; /* whose last bit weighs 2^-6 */
     int32_t magnitude_seen = 0;
     uint32_t flushed = 0, saturated = 0;
 
-    (void)ahead;
     for (size_t i = 0; i < n; i++) {
         uint32_t bits = bits_of(x[i]), magnitude = bits & 0x7fffffff;
-        int32_t q = (int32_t)(bits_of(float_of(magnitude) * factors[i / SW_FACTOR_VALUES] + magic) - bits_of(magic));
+        int32_t q = (int32_t)(bits_of(float_of(magnitude) * factors[i] + magic) - bits_of(magic));
 
         magnitude_seen = most_of(magnitude_seen, (int32_t)magnitude);
         saturated += q > 127;
@@ -27,14 +26,38 @@ static void fixed_codes(const float *restrict x, const float *restrict factors, 
     counts->nonfinite |= magnitude_seen >= (int32_t)SW_INFINITY_BITS;
 }
 
-static void fixed_values(const uint8_t *restrict codes, const float *restrict factors, float most, size_t n,
-                         size_t ahead, float *restrict out)
+static void fixed_values_each(const uint8_t *restrict codes, const float *restrict factors, float most, size_t n,
+                              float *restrict out)
 {
-    (void)ahead;
     for (size_t i = 0; i < n; i++) {
-        float value = (float)(int8_t)codes[i] * 0x1p-6f * factors[i / SW_FACTOR_VALUES];
+        float value = (float)(int8_t)codes[i] * 0x1p-6f * factors[i];
 
         out[i] = value > -most ? value : -most;
+    }
+}
+
+static void fixed_codes(const float *x, const float *factors, size_t n, size_t ahead, uint8_t *codes,
+                        struct sw_loop_counts *counts)
+{
+    for (size_t done = 0, piece; done < n; done += piece) {
+        float each[SPREAD_VALUES];
+
+        piece = n - done < SPREAD_VALUES ? n - done : SPREAD_VALUES;
+        spread(factors + done / SW_FACTOR_VALUES, piece, each);
+        fetch_ahead(x + done, piece, ahead);
+        fixed_codes_each(x + done, each, piece, codes + done, counts);
+    }
+}
+
+static void fixed_values(const uint8_t *codes, const float *factors, float most, size_t n, size_t ahead, float *out)
+{
+    (void)ahead;
+    for (size_t done = 0, piece; done < n; done += piece) {
+        float each[SPREAD_VALUES];
+
+        piece = n - done < SPREAD_VALUES ? n - done : SPREAD_VALUES;
+        spread(factors + done / SW_FACTOR_VALUES, piece, each);
+        fixed_values_each(codes + done, each, most, piece, out + done);
     }
 }
 

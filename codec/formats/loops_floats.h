@@ -14,18 +14,23 @@ static void widen_f16(const unsigned char *src, size_t n, float *out)
     }
 }
 
-/* How far ahead of its use the source is asked for, and how much of it at a time. */
-#define WIDEN_AHEAD_BYTES 4096u
-#define WIDEN_VALUES 128u
+/* Memory is asked for so far ahead of its use, and so much of it at a time. */
+#define FETCH_AHEAD_BYTES 4096u
+#define FETCHED_BYTES 512u
+
+static inline void fetch(const void *from)
+{
+    for (size_t i = 0; i < FETCHED_BYTES; i += 64)
+        __builtin_prefetch((const void *)((uintptr_t)from + FETCH_AHEAD_BYTES + i));
+}
 
 static void widen_bf16(const unsigned char *src, size_t n, float *out)
 {
     for (size_t done = 0, piece; done < n; done += piece) {
         const unsigned char *from = src + 2 * done;
 
-        piece = n - done < WIDEN_VALUES ? n - done : WIDEN_VALUES;
-        for (size_t i = 0; i < 2 * WIDEN_VALUES; i += 64)
-            __builtin_prefetch((const void *)((uintptr_t)(from + i) + WIDEN_AHEAD_BYTES));
+        piece = n - done < FETCHED_BYTES / 2 ? n - done : FETCHED_BYTES / 2;
+        fetch(from);
         for (size_t i = 0; i < piece; i++)
             out[done + i] = float_of((uint32_t)sw_load_u16(from + 2 * i) << 16);
     }
@@ -52,6 +57,10 @@ static void narrow_f16(const float *values, size_t n, unsigned char *out)
     }
 }
 
+#if defined(LOOPS_AVX512)
+#include "codec/formats/wide_narrow_avx512.h"
+#else
+
 static void narrow_bf16(const float *values, size_t n, unsigned char *out)
 {
     const uint32_t largest = 0x7f7f0000;
@@ -64,6 +73,8 @@ static void narrow_bf16(const float *values, size_t n, unsigned char *out)
         sw_store_u16(out + 2 * i, (uint16_t)(half | (bits >> 16 & 0x8000)));
     }
 }
+
+#endif
 
 static void narrow(const struct sw_fields *f, const float *values, size_t n, void *out)
 {
@@ -85,11 +96,15 @@ static void range_widen(const float *x, size_t n, float *lo, float *hi)
     const uint32_t infinity = SW_INFINITY_BITS, most = infinity - 1;
     uint32_t up = (uint32_t)ordered(bits_of(*lo)) + infinity, down = most - (uint32_t)ordered(bits_of(*hi));
 
-    for (size_t i = 0; i < n; i++) {
-        uint32_t place = (uint32_t)ordered(bits_of(x[i])), above = place + infinity, below = most - place;
+    for (size_t done = 0, piece; done < n; done += piece) {
+        piece = n - done < FETCHED_BYTES / sizeof *x ? n - done : FETCHED_BYTES / sizeof *x;
+        fetch(x + done);
+        for (size_t i = done; i < done + piece; i++) {
+            uint32_t place = (uint32_t)ordered(bits_of(x[i])), above = place + infinity, below = most - place;
 
-        up = above < up ? above : up;
-        down = below < down ? below : down;
+            up = above < up ? above : up;
+            down = below < down ? below : down;
+        }
     }
     *lo = float_of((uint32_t)ordered(up - infinity));
     *hi = float_of((uint32_t)ordered(most - down));

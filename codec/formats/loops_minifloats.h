@@ -72,45 +72,28 @@ static inline uint32_t steps_drawn(struct element e, float y, uint32_t binade, u
 DEFINE_MINIFLOAT_CODES(codes_nearest, NO_PARAMETERS, steps_nearest(e, y, binade))
 DEFINE_MINIFLOAT_CODES(codes_drawn, DRAW_PARAMETERS, steps_drawn(e, y, binade, sw_random_draw(keys, low + i)))
 
-/* Factors of so many values are laid out for the loops at a time. */
-#define SPREAD_VALUES 512u
-
-static inline void spread(const float *restrict factors, uint32_t n, float *restrict out)
-{
-    for (uint32_t i = 0; i < (n + SW_FACTOR_VALUES - 1) / SW_FACTOR_VALUES; i++)
-        for (uint32_t k = 0; k < SW_FACTOR_VALUES; k++)
-            out[SW_FACTOR_VALUES * i + k] = factors[i];
-}
-
 static void run_codes(struct element e, const float *x, const float *factors, uint32_t n, size_t ahead, uint8_t *codes,
                       struct sw_loop_counts *counts)
 {
-    (void)ahead;
     for (uint32_t done = 0, piece; done < n; done += piece) {
         float each[SPREAD_VALUES];
 
         piece = n - done < SPREAD_VALUES ? n - done : SPREAD_VALUES;
         spread(factors + done / SW_FACTOR_VALUES, piece, each);
+        fetch_ahead(x + done, piece, ahead);
         codes_nearest(e, x + done, each, piece, codes + done, counts);
     }
-}
-
-/* For how many values in a row loops can draw at once, keys.add included in x. */
-static inline uint32_t draws_at_once(uint32_t x)
-{
-    (void)x;
-    return UINT32_MAX;
 }
 
 static void run_codes_drawn(struct element e, const float *x, const float *factors, uint32_t n, size_t ahead,
                             struct sw_random_keys keys, uint32_t low, uint8_t *codes, struct sw_loop_counts *counts)
 {
-    (void)ahead;
     for (uint32_t done = 0, piece; done < n; done += piece) {
         float each[SPREAD_VALUES];
 
         piece = n - done < SPREAD_VALUES ? n - done : SPREAD_VALUES;
         spread(factors + done / SW_FACTOR_VALUES, piece, each);
+        fetch_ahead(x + done, piece, ahead);
         codes_drawn(e, x + done, each, piece, keys, low + done, codes + done, counts);
     }
 }

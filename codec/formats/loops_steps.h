@@ -1,5 +1,9 @@
 /* Codes that count steps, and the simplest ones. Part of loops_template.h. */
 
+#if defined(LOOPS_AVX512)
+#include "codec/formats/wide_steps_avx512.h"
+#else
+
 /* Binary64 throughout: 16 bits of code and the draw's 32 need more than binary32 has. */
 #define DEFINE_STEP_CODES(name, parameters, code)                                                                      \
     static void name(struct sw_steps s, const float *restrict x, uint32_t n, parameters uint16_t *restrict codes,      \
@@ -25,22 +29,6 @@ DEFINE_STEP_CODES(even_nearest, NO_PARAMETERS, bits_of_double(z + 0x1p52))
 DEFINE_STEP_CODES(even_drawn, DRAW_PARAMETERS,
                   (int32_t)(z + (double)(int32_t)(sw_random_draw(keys, low + i) >> 1) * 0x1p-31))
 
-static void step_codes(const struct sw_steps *s, const float *x, size_t n, const struct sw_draws *draws,
-                       uint16_t *codes, struct sw_loop_counts *counts)
-{
-    size_t done = 0;
-
-    if (draws == NULL)
-        even_nearest(*s, x, (uint32_t)n, codes, counts);
-    while (draws != NULL && done < n) {
-        uint64_t counter = draws->counter + done;
-        uint32_t run = draws_run(counter, n - done);
-
-        even_drawn(*s, x + done, run, sw_random_keys(draws->seed, counter), (uint32_t)counter, codes + done, counts);
-        done += run;
-    }
-}
-
 static void step_values(double lo, double step, double hi, const uint16_t *restrict codes, size_t n,
                         float *restrict out)
 {
@@ -48,6 +36,26 @@ static void step_values(double lo, double step, double hi, const uint16_t *restr
         double value = lo + (double)(int32_t)codes[i] * step;
 
         out[i] = (float)(value < hi ? value : hi);
+    }
+}
+
+#endif
+
+static void step_codes(const struct sw_steps *s, const float *x, size_t n, const struct sw_draws *draws,
+                       uint16_t *codes, struct sw_loop_counts *counts)
+{
+    uint32_t run;
+
+    if (draws == NULL)
+        even_nearest(*s, x, (uint32_t)n, codes, counts);
+    for (size_t done = 0; draws != NULL && done < n; done += run) {
+        uint64_t counter = draws->counter + done;
+        struct sw_random_keys keys = sw_random_keys(draws->seed, counter);
+        uint32_t at_once = draws_at_once((uint32_t)counter + keys.add);
+
+        run = draws_run(counter, n - done);
+        run = run < at_once ? run : at_once;
+        even_drawn(*s, x + done, run, keys, (uint32_t)counter, codes + done, counts);
     }
 }
 

@@ -62,7 +62,34 @@ static inline uint32_t draws_run(uint64_t counter, size_t n)
 
 #if defined(LOOPS_AVX512)
 #include "codec/formats/wide_avx512.h"
+#include "codec/formats/wide_draws_avx512.h"
+#else
+
+/* For how many values in a row loops can draw at once, keys.add included in x. */
+static inline uint32_t draws_at_once(uint32_t x)
+{
+    (void)x;
+    return UINT32_MAX;
+}
+
+/* Factors of so many values are laid out for the loops at a time. */
+#define SPREAD_VALUES 512u
+
+static inline void spread(const float *restrict factors, size_t n, float *restrict out)
+{
+    for (size_t i = 0; i < (n + SW_FACTOR_VALUES - 1) / SW_FACTOR_VALUES; i++)
+        for (size_t k = 0; k < SW_FACTOR_VALUES; k++)
+            out[SW_FACTOR_VALUES * i + k] = factors[i];
+}
+
+static inline void fetch_ahead(const float *x, size_t n, size_t ahead)
+{
+    for (size_t i = 0; i < n; i += 16)
+        __builtin_prefetch((const void *)((uintptr_t)(x + i) + ahead * sizeof *x), 0, 2);
+}
+
 #endif
+
 #include "codec/formats/loops_fixed.h"
 #include "codec/formats/loops_floats.h"
 #include "codec/formats/loops_minifloats.h"

@@ -42,9 +42,8 @@ static void steps_encode(struct sw_coding *coding)
         sw_range_write(range, scale);
         scale += SW_RANGE_BYTES;
         steps = sw_steps_between(range.lo, range.hi, sw_steps_levels(coding));
-        sw_steps_encode(coding, &steps, at, run.n, coding->words + at);
+        sw_steps_encode(coding, &steps, at, run.n, at);
     }
-    sw_words_settle(coding);
 }
 
 static bool steps_decode(const struct sw_coding *coding)
@@ -55,10 +54,9 @@ static bool steps_decode(const struct sw_coding *coding)
     if (coding->scale_bytes != steps_scale_bytes(coding) ||
         !sw_ranges_sound(scale, coding->scale_bytes / SW_RANGE_BYTES))
         return false;
-    sw_words_recall(coding);
     for (uint32_t at = 0; at < coding->extent.n; at += run.n) {
         run = run_at(coding, at);
-        sw_range_decode(coding, sw_range_read(scale), coding->words + at, at, run.n);
+        sw_range_decode(coding, sw_range_read(scale), at, run.n, at);
         scale += SW_RANGE_BYTES;
     }
     return true;

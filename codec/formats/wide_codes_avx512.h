@@ -4,8 +4,9 @@
 struct wide {
     __m512i beyond, least, max_code, sign;
     /* To nearest. */
-    __m512i exponent, up, least_code;
-    __m128i drop;
+    __m512i exponent, weights, first_code;
+    __m512 magic;
+    __m128i down;
     /* By draws. */
     __m512i fine, first_binade;
     __m128i rise;
@@ -19,23 +20,27 @@ static inline struct wide wide_of(struct element e)
         .max_code = _mm512_set1_epi8((char)e.max_code),
         .sign = _mm512_set1_epi8((char)(1u << e.sign_shift)),
         .exponent = _mm512_set1_epi32(0x7f800000),
-        .up = _mm512_set1_epi32((int)(e.drop << 23)),
-        .least_code = _mm512_set1_epi16((short)(e.least_normal >> e.drop)),
-        .drop = _mm_cvtsi32_si128((int)e.drop),
+        .weights = _mm512_set1_epi32((int)(1u << 16 | 1u << (e.drop - 16))),
+        .first_code = _mm512_set1_epi16((short)((e.least_normal >> 16) + (e.drop << 7))),
+        .magic = _mm512_set1_ps(power_of_two((int)e.drop)),
+        .down = _mm_cvtsi32_si128((int)(e.drop - 16)),
         .fine = _mm512_set1_epi32((int)(((254u + 24 + 23 - e.drop) << 23) - e.least_normal)),
         .first_binade = _mm512_set1_epi32((int)((e.least_normal - (1u << 23)) << (24 - e.drop))),
         .rise = _mm_cvtsi32_si128((int)(24 - e.drop)),
     };
 }
 
-/* Codes of 16 magnitudes, with that of the least normal number's binade still to be taken off. */
+/*
+ * Codes of 16 magnitudes, moved up by `down` bits, and with first_code still to be taken off. 2^23 steps and the
+ * magnitude make a sum whose lower half counts steps, while its upper half is the binade's exponent, 2^7 times, and
+ * drop: so many steps, 2^mantissa_bits, that each binade has before it. One instruction adds the halves up.
+ */
 static inline __m512i wide_nearest(const struct wide *w, __m512i y)
 {
-    __m512i binade = _mm512_max_epi32(_mm512_and_si512(y, w->exponent), w->least), magic, steps;
+    __m512i binade = _mm512_max_epi32(_mm512_and_si512(y, w->exponent), w->least);
+    __m512 sum = _mm512_fmadd_ps(_mm512_castsi512_ps(binade), w->magic, _mm512_castsi512_ps(y));
 
-    magic = _mm512_add_epi32(binade, w->up);
-    steps = _mm512_castps_si512(_mm512_add_ps(_mm512_castsi512_ps(y), _mm512_castsi512_ps(magic)));
-    return _mm512_add_epi32(_mm512_sub_epi32(steps, magic), _mm512_srl_epi32(binade, w->drop));
+    return _mm512_madd_epi16(_mm512_castps_si512(sum), w->weights);
 }
 
 /*
@@ -49,61 +54,6 @@ static inline __m512i wide_drawn(const struct wide *w, __m512i y, __m512i draws)
 
     fine = _mm512_mask_cvttps_epi32(fine, tiny, _mm512_mul_ps(_mm512_castsi512_ps(y), _mm512_castsi512_ps(w->fine)));
     return _mm512_srli_epi32(_mm512_add_epi32(fine, _mm512_srli_epi32(draws, 8)), 24);
-}
-
-/*
- * sw_random_draw of counters in a row, keys.add included: x. Its first multiplication is the same for all of 16 that
- * differ in the last four bits, but for those: x = block + i, and (x ^ x >> 16) k = (block ^ block >> 16, without the
- * last bits) k + (i ^ the last bits of block >> 16) k. Upper halves stay the same in a run. The lanes of a vector
- * belong to two blocks.
- */
-struct wide_draws {
-    __m512i inner;    /* what lanes add, in the order of lanes */
-    __mmask16 second; /* lanes of the later block */
-    __m512i mix;
-    __m512i block; /* product of the next value's block */
-    uint32_t x;    /* of the next value */
-};
-
-#define DRAW_FACTOR 0x7feb352du
-
-/* For how many values in a row this works. */
-static inline uint32_t draws_at_once(uint32_t x)
-{
-    return 0x10000 - (x & 0xffff);
-}
-
-static inline __m512i wide_block_product(uint32_t x)
-{
-    return _mm512_set1_epi32((int)(((x ^ x >> 16) & ~15u) * DRAW_FACTOR));
-}
-
-static inline struct wide_draws wide_draws_of(struct sw_random_keys keys, uint32_t x)
-{
-    const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    __m512i inner = _mm512_and_si512(_mm512_add_epi32(lanes, _mm512_set1_epi32((int)(x & 15))), _mm512_set1_epi32(15));
-
-    inner = _mm512_xor_si512(inner, _mm512_set1_epi32((int)(x >> 16 & 15)));
-    return (struct wide_draws){
-        .inner = _mm512_mullo_epi32(inner, _mm512_set1_epi32((int)DRAW_FACTOR)),
-        .second = (__mmask16)(0xffff0000u >> (x & 15)),
-        .mix = _mm512_set1_epi32((int)keys.mix),
-        .block = wide_block_product(x),
-        .x = x,
-    };
-}
-
-/* Of the next 16 values. */
-static inline __attribute__((always_inline)) __m512i wide_draws_take(struct wide_draws *d)
-{
-    __m512i x = _mm512_add_epi32(d->inner, d->block);
-
-    d->x += 16;
-    d->block = wide_block_product(d->x);
-    x = _mm512_mask_add_epi32(x, d->second, d->inner, d->block);
-    x = _mm512_add_epi32(_mm512_xor_si512(x, _mm512_srli_epi32(x, 15)), d->mix);
-    x = _mm512_mullo_epi32(x, _mm512_set1_epi32((int)0x846ca68bu));
-    return _mm512_xor_si512(x, _mm512_srli_epi32(x, 16));
 }
 
 /* Codes of 64 values. No code exceeds 16 bits, nor 8 in the end, so that packing changes none. */
@@ -128,8 +78,8 @@ static inline __attribute__((always_inline)) __m512i wide_codes_64(const struct 
     low = _mm512_packus_epi32(q[0], q[1]);
     high = _mm512_packus_epi32(q[2], q[3]);
     if (draws == NULL) {
-        low = _mm512_sub_epi16(low, w->least_code);
-        high = _mm512_sub_epi16(high, w->least_code);
+        low = _mm512_srl_epi16(_mm512_sub_epi16(low, w->first_code), w->down);
+        high = _mm512_srl_epi16(_mm512_sub_epi16(high, w->first_code), w->down);
     }
     codes = wide_settle(_mm512_packus_epi16(low, high), w->max_code, seen);
     return wide_reorder(_mm512_mask_add_epi8(codes, wide_negatives(bits), codes, w->sign));
