@@ -68,6 +68,9 @@ struct sw_format_loops {
     /* Raises maxima[i] to the largest magnitude bits of x[i] in `rows` rows of n values, `stride` values apart. */
     void (*column_maxima)(const float *x, size_t stride, size_t rows, size_t n, uint32_t *maxima);
 
+    /* Largest of the maxima of each of `count` tiles, SW_TILE_SIDE columns a tile. */
+    void (*tile_maxima)(const uint32_t *maxima, size_t count, uint32_t *out);
+
     /*
      * codes[i] = sign and magnitude code of x[i] times its factor. Values `ahead` behind these will be wanted soon; a
      * place that is nobody's is no harm.

@@ -87,3 +87,14 @@ static void column_maxima(const float *restrict x, size_t stride, size_t rows, s
         }
     }
 }
+
+static void tile_maxima(const uint32_t *restrict maxima, size_t count, uint32_t *restrict out)
+{
+    for (size_t i = 0; i < count; i++) {
+        int32_t most = 0;
+
+        for (size_t k = 0; k < SW_TILE_SIDE; k++)
+            most = most_of(most, (int32_t)maxima[i * SW_TILE_SIDE + k]);
+        out[i] = (uint32_t)most;
+    }
+}

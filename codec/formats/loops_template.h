@@ -102,6 +102,7 @@ const struct sw_format_loops LOOPS = {
     .narrow = narrow,
     .block_maxima = block_maxima,
     .column_maxima = column_maxima,
+    .tile_maxima = tile_maxima,
     .range_widen = range_widen,
     .power_scales = power_scales,
     .power_factors = power_factors,

@@ -190,7 +190,7 @@ static void panel_measure(const struct sw_coding *coding, const struct panel *p,
 {
     const struct sw_extent *e = &coding->extent;
     uint64_t first = p->stripe * SW_TILE_SIDE * e->row_values - e->first, rows = (e->n - first) / e->row_values;
-    uint32_t maxima[PANEL_COLUMNS] = {0};
+    uint32_t maxima[PANEL_COLUMNS] = {0}, of_tiles[PANEL_TILES];
 
     rows = rows < SW_TILE_SIDE ? rows : SW_TILE_SIDE;
     if (coding->direct)
@@ -202,13 +202,9 @@ static void panel_measure(const struct sw_coding *coding, const struct panel *p,
 
         coding->loops->column_maxima(sw_values_take(coding, at, p->columns, room), 0, 1, p->columns, maxima);
     }
-    for (uint32_t i = 0; i < p->tiles; i++) {
-        uint32_t most = 0;
-
-        for (uint32_t k = 0; k < SW_TILE_SIDE; k++)
-            most = maxima[i * SW_TILE_SIDE + k] > most ? maxima[i * SW_TILE_SIDE + k] : most;
-        shared[i] = (uint8_t)sw_tile_exponent(most);
-    }
+    coding->loops->tile_maxima(maxima, p->tiles, of_tiles);
+    for (uint32_t i = 0; i < p->tiles; i++)
+        shared[i] = (uint8_t)sw_tile_exponent(of_tiles[i]);
 }
 
 /* Shared exponents from the summary, whose stripes have all tiles of a row. */

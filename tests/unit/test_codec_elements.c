@@ -306,6 +306,8 @@ static size_t loops_run(const struct sw_format_loops *l, size_t n, uint64_t seed
     KEEP(maxima, n / 32 + n / 16);
     l->column_maxima(x, n / 3, 3, n / 3, maxima);
     KEEP(maxima, n / 3);
+    l->tile_maxima(maxima, n / 3 / 48, maxima + N / 2);
+    KEEP(maxima + N / 2, n / 3 / 48);
     out[0] = out[1] = 0;
     l->range_widen(x, n, &out[0], &out[1]);
     KEEP(out, 2);
