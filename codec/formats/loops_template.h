@@ -3,7 +3,8 @@
  * guard: it is source, and every function in it is static.
  *
  * They are written for a compiler that makes vectors of them: no calls, no exits, 32-bit lanes wherever that serves.
- * Magnitudes are compared as signed integers, of which older instruction sets can compare vectors.
+ * For the AVX-512 tier, LOOPS_AVX512, wide_*.h have some of them by hand. Magnitudes are compared as signed integers,
+ * of which older instruction sets can compare vectors.
  */
 
 static inline uint32_t bits_of(float x)

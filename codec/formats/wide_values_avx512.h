@@ -44,10 +44,12 @@ static inline __attribute__((always_inline)) void wide_numbers(const struct wide
     numbers[3] = _mm512_unpackhi_epi16(zero, high);
 }
 
+/* For VRANGEPS, which gives it the sign of the first operand. */
+#define LESSER_MAGNITUDE 2
+
 static inline __attribute__((always_inline)) void wide_values_64(const struct wide_table *t, __m512i codes, bool small,
                                                                  const float *factors, __m512 most, float *out)
 {
-    const int lesser_magnitude = 2; /* and the sign of the first operand */
     __m512i numbers[4];
 
     wide_numbers(t, codes, small, numbers);
@@ -55,7 +57,7 @@ static inline __attribute__((always_inline)) void wide_values_64(const struct wi
     for (uint32_t i = 0; i < 4; i++) {
         __m512 value = _mm512_mul_ps(_mm512_castsi512_ps(numbers[i]), _mm512_set1_ps(factors[i]));
 
-        _mm512_storeu_ps(out + 16 * i, _mm512_range_ps(value, most, lesser_magnitude));
+        _mm512_storeu_ps(out + 16 * i, _mm512_range_ps(value, most, LESSER_MAGNITUDE));
     }
 }
 
