@@ -11,6 +11,7 @@
 
 enum {
     PIECE_BLOCKS = SW_PIECE_VALUES / 16,
+    PIECE_FACTORS = SW_PIECE_VALUES / SW_FACTOR_VALUES,
     SCALE_NAN = 255, /* of E8M0 */
     TENSOR_SCALE_BYTES = 4,
 };
@@ -63,16 +64,6 @@ static size_t blocks_scale_bytes(const struct sw_coding *coding)
     return bytes;
 }
 
-/* What values of an MX block are multiplied by; both ends of E8M0 are binary32, one of them subnormal. */
-static float e8m0_value(uint32_t scale)
-{
-    uint32_t bits = scale != 0 ? scale << 23 : 1u << 22;
-    float value;
-
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 static float tensor_scale_of(struct sw_range range)
 {
     double most = range.lo <= range.hi ? (double)(-range.lo > range.hi ? -range.lo : range.hi) : 0;
@@ -94,13 +85,13 @@ static float tensor_scale(const struct sw_coding *coding)
 static void nvfp4_scales(const struct sw_coding *coding, float of_tensor, const uint32_t *maxima, uint32_t count,
                          uint8_t *scales)
 {
-    float shares[PIECE_BLOCKS], ones[PIECE_BLOCKS];
+    float shares[PIECE_BLOCKS], ones[PIECE_BLOCKS / SW_FACTOR_VALUES];
     struct sw_loop_counts unused = {0};
 
     coding->loops->maxima_divide(maxima, 6 * (double)of_tensor, count, shares);
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < PIECE_BLOCKS / SW_FACTOR_VALUES; i++)
         ones[i] = 1;
-    coding->loops->minifloat_codes(&e4m3, shares, ones, count, NULL, scales, &unused);
+    coding->loops->minifloat_codes(&e4m3, shares, ones, count, 0, NULL, scales, &unused);
 }
 
 /* The element type, which MXINT8 does not have. */
@@ -119,33 +110,39 @@ static uint32_t emax_of(const struct sw_coding *coding)
     return (uint32_t)sw_minifloat_emax(&t);
 }
 
-/* shared = floor(log2 max) - emax, at least E8M0's least; a maximum that is not finite gives some scale. */
-static void mx_scales(uint32_t emax, const uint32_t *maxima, uint32_t count, uint8_t *scales)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t exponent = maxima[i] >> 23, shared = exponent > emax ? exponent - emax : 0;
+/* What a chunk's pieces have in common. */
+struct kit {
+    struct sw_minifloat_table elements; /* MXINT8: none */
+    struct sw_minifloat_table scales;   /* NVFP4 only */
+    float of_tensor[PIECE_BLOCKS / SW_FACTOR_VALUES];
+};
 
-        scales[i] = (uint8_t)(shared < SCALE_NAN ? shared : SCALE_NAN - 1);
-    }
+static struct kit kit_of(const struct sw_coding *coding)
+{
+    struct kit kit = {0};
+
+    if (!is_fixed(coding))
+        kit.elements = sw_minifloat_table_of(element_of(coding));
+    if (!is_nvfp4(coding))
+        return kit;
+    kit.scales = sw_minifloat_table_of(e4m3);
+    for (uint32_t i = 0; i < PIECE_BLOCKS / SW_FACTOR_VALUES; i++)
+        kit.of_tensor[i] = tensor_scale(coding);
+    return kit;
 }
 
-/* A factor for each value of `count` blocks. An NVFP4 scale of 0 is for zeros, and has no reciprocal. */
-static void factors_fill(const struct sw_coding *coding, const uint8_t *scales, uint32_t count, bool reciprocal,
-                         float *factors)
+/* Factors of the values of `count` blocks. An NVFP4 scale of 0 is for zeros, and has no reciprocal. */
+static void factors_fill(const struct sw_coding *coding, const struct kit *kit, const uint8_t *scales, uint32_t count,
+                         bool reciprocal, float *factors)
 {
-    float of_blocks[PIECE_BLOCKS], of_tensor[PIECE_BLOCKS];
-
-    if (is_nvfp4(coding)) {
-        for (uint32_t i = 0; i < count; i++)
-            of_tensor[i] = tensor_scale(coding);
-        coding->loops->minifloat_values(&e4m3, scales, of_tensor, FLT_MAX, count, of_blocks);
-        if (reciprocal)
-            coding->loops->reciprocals(of_blocks, count, of_blocks);
-    } else {
-        for (uint32_t i = 0; i < count; i++)
-            of_blocks[i] = e8m0_value(reciprocal ? 254u - scales[i] : scales[i]);
+    _Static_assert(SW_FACTOR_VALUES == 16, "one factor a block of NVFP4, two a block of MX");
+    if (!is_nvfp4(coding)) {
+        coding->loops->power_factors(scales, count, reciprocal, factors);
+        return;
     }
-    coding->loops->spread(of_blocks, block_values(coding), count, factors);
+    coding->loops->minifloat_values(&kit->scales, scales, kit->of_tensor, FLT_MAX, count, 0, factors);
+    if (reciprocal)
+        coding->loops->reciprocals(factors, count, factors);
 }
 
 /* Maxima of the blocks of n values, the last of which may be partial. */
@@ -163,45 +160,42 @@ static void maxima_find(const struct sw_coding *coding, const float *x, uint32_t
 }
 
 /* n <= SW_PIECE_VALUES values that start a block. */
-static void piece_encode(struct sw_coding *coding, const float *x, uint32_t n, uint8_t *scales, uint8_t *codes)
+static void piece_encode(struct sw_coding *coding, const struct kit *kit, const float *x, uint32_t n, uint8_t *scales,
+                         uint8_t *codes)
 {
     uint32_t maxima[PIECE_BLOCKS], count = blocks_of(n, block_values(coding));
-    float factors[SW_PIECE_VALUES];
+    size_t ahead = sw_values_ahead(coding, SW_PIECE_VALUES);
+    float factors[PIECE_FACTORS];
 
-    sw_values_fetch(x, 2 * SW_PIECE_VALUES, n);
     maxima_find(coding, x, n, maxima);
     if (is_nvfp4(coding))
-        nvfp4_scales(coding, tensor_scale(coding), maxima, count, scales);
+        nvfp4_scales(coding, kit->of_tensor[0], maxima, count, scales);
     else
-        mx_scales(emax_of(coding), maxima, count, scales);
-    factors_fill(coding, scales, count, true, factors);
-    if (is_fixed(coding)) {
-        coding->loops->fixed_codes(x, factors, n, codes, &coding->counts);
-    } else {
-        struct sw_minifloat t = element_of(coding);
-
-        coding->loops->minifloat_codes(&t, x, factors, n, NULL, codes, &coding->counts);
-    }
+        coding->loops->power_scales(maxima, emax_of(coding), count, scales);
+    factors_fill(coding, kit, scales, count, true, factors);
+    if (is_fixed(coding))
+        coding->loops->fixed_codes(x, factors, n, ahead, codes, &coding->counts);
+    else
+        coding->loops->minifloat_codes(&kit->elements.type, x, factors, n, ahead, NULL, codes, &coding->counts);
 }
 
-static void piece_decode(const struct sw_coding *coding, uint32_t n, const uint8_t *scales, const uint8_t *codes,
-                         float *out)
+static void piece_decode(const struct sw_coding *coding, const struct kit *kit, uint32_t n, const uint8_t *scales,
+                         const uint8_t *codes, float *out)
 {
-    float factors[SW_PIECE_VALUES];
+    float factors[PIECE_FACTORS];
 
-    factors_fill(coding, scales, blocks_of(n, block_values(coding)), false, factors);
-    if (is_fixed(coding)) {
-        coding->loops->fixed_values(codes, factors, coding->most, n, out);
-    } else {
-        struct sw_minifloat t = element_of(coding);
-
-        coding->loops->minifloat_values(&t, codes, factors, coding->most, n, out);
-    }
+    factors_fill(coding, kit, scales, blocks_of(n, block_values(coding)), false, factors);
+    if (is_fixed(coding))
+        coding->loops->fixed_values(codes, factors, coding->most, n, coding->ahead, out);
+    else
+        coding->loops->minifloat_values(&kit->elements, codes, factors, coding->most, n, coding->ahead, out);
 }
 
-static void blocks_encode(struct sw_coding *coding, const float *x)
+static void blocks_encode(struct sw_coding *coding)
 {
     uint8_t *scales = coding->scales;
+    float room[SW_PIECE_VALUES];
+    struct kit kit;
 
     if (is_nvfp4(coding)) {
         float scale = tensor_scale_of(coding->summary->range);
@@ -209,10 +203,11 @@ static void blocks_encode(struct sw_coding *coding, const float *x)
         memcpy(scales, &scale, sizeof scale);
         scales += TENSOR_SCALE_BYTES;
     }
+    kit = kit_of(coding);
     for (uint32_t at = 0; at < coding->extent.n;) {
         uint32_t left = run_at(coding, at).n, n = left < SW_PIECE_VALUES ? left : SW_PIECE_VALUES;
 
-        piece_encode(coding, x + at, n, scales, coding->codes + at);
+        piece_encode(coding, &kit, sw_values_take(coding, at, n, room), n, scales, coding->codes + at);
         scales += blocks_of(n, block_values(coding));
         at += n;
     }
@@ -221,6 +216,7 @@ static void blocks_encode(struct sw_coding *coding, const float *x)
 /* NaN is no scale here, and scales have no sign. */
 static bool scales_sound(const struct sw_coding *coding)
 {
+    uint8_t last = is_nvfp4(coding) ? e4m3.max_code : SCALE_NAN - 1, most = 0;
     size_t at = 0;
 
     if (coding->scale_bytes != blocks_scale_bytes(coding))
@@ -231,21 +227,24 @@ static bool scales_sound(const struct sw_coding *coding)
         at = TENSOR_SCALE_BYTES;
     }
     for (; at < coding->scale_bytes; at++)
-        if (coding->scales[at] > (is_nvfp4(coding) ? e4m3.max_code : SCALE_NAN - 1))
-            return false;
-    return true;
+        most = coding->scales[at] > most ? coding->scales[at] : most;
+    return most <= last;
 }
 
-static bool blocks_decode(const struct sw_coding *coding, float *out)
+static bool blocks_decode(const struct sw_coding *coding)
 {
     const uint8_t *scales = coding->scales + (is_nvfp4(coding) ? TENSOR_SCALE_BYTES : 0);
+    float room[SW_PIECE_VALUES];
+    struct kit kit;
 
     if (!scales_sound(coding))
         return false;
+    kit = kit_of(coding);
     for (uint32_t at = 0; at < coding->extent.n;) {
         uint32_t left = run_at(coding, at).n, n = left < SW_PIECE_VALUES ? left : SW_PIECE_VALUES;
 
-        piece_decode(coding, n, scales, coding->codes + at, out + at);
+        piece_decode(coding, &kit, n, scales, coding->codes + at, sw_values_room(coding, at, room));
+        sw_values_give(coding, at, n, room);
         scales += blocks_of(n, block_values(coding));
         at += n;
     }

@@ -63,6 +63,7 @@ static struct sw_coding coding_start(const struct sw_kernels *k, const struct sw
         .mantissa_bits = mantissa_bits,
         .extent = sw_extent_of(c, index),
         .most = most_of(sw_fields_of(c->tensor.dtype)),
+        .fields = sw_fields_of(c->tensor.dtype),
     };
 
     coding.coded = coding.extent.n;
@@ -77,6 +78,9 @@ static unsigned char *plane_codes(const struct sw_coding *coding, uint32_t width
     return width <= 8 ? coding->codes : (unsigned char *)coding->words;
 }
 
+/* How far ahead of its use the plane is asked for. */
+#define PLANE_AHEAD_BYTES 1024
+
 /* Writes a plane of the coded values. Those behind the last repeat it, up to a whole block. */
 static void plane_write(const struct sw_coding *coding, uint32_t width, unsigned char *plane)
 {
@@ -84,13 +88,16 @@ static void plane_write(const struct sw_coding *coding, uint32_t width, unsigned
     unsigned char *codes = plane_codes(coding, width, &code_bytes), last[SW_PLANE_ROW_BYTES * 16];
     const unsigned char *end = codes + coding->coded * code_bytes;
 
-    if (width == 8) { /* already what the plane is, but for its last row */
-        memcpy(plane, codes, coding->coded);
+    if (width == 8) { /* already what the plane is, but for its last row, and most often in its place */
+        if (codes != plane)
+            memcpy(plane, codes, coding->coded);
         memset(plane + coding->coded, end[-1], sw_plane_bytes(width, coding->coded) - coding->coded);
         return;
     }
     for (; (size_t)(end - codes) >= SW_PLANE_BLOCK * code_bytes; codes += SW_PLANE_BLOCK * code_bytes) {
         coding->loops->block_pack(codes, width, plane);
+        for (uint32_t row = 0; row < width; row++)
+            __builtin_prefetch((const void *)((uintptr_t)(plane + SW_PLANE_ROW_BYTES * row) + PLANE_AHEAD_BYTES), 1);
         plane += SW_PLANE_ROW_BYTES * width;
     }
     if (tail == 0)
@@ -101,13 +108,16 @@ static void plane_write(const struct sw_coding *coding, uint32_t width, unsigned
     memcpy(plane, last, sw_plane_block_bytes(width, tail));
 }
 
-static void plane_read(const struct sw_coding *coding, uint32_t width, const unsigned char *plane)
+/* The next chunk, whose plane is likely to be `ahead` behind this one, will be wanted soon. */
+static void plane_read(const struct sw_coding *coding, uint32_t width, const unsigned char *plane, size_t ahead)
 {
     size_t tail = coding->coded % SW_PLANE_BLOCK, code_bytes, left = coding->coded;
     unsigned char *codes = plane_codes(coding, width, &code_bytes), last[SW_PLANE_ROW_BYTES * 16] = {0};
 
     for (; left >= SW_PLANE_BLOCK; left -= SW_PLANE_BLOCK) {
         coding->loops->block_unpack(plane, width, codes);
+        for (uint32_t row = 0; row < width; row++)
+            __builtin_prefetch((const void *)((uintptr_t)(plane + SW_PLANE_ROW_BYTES * row) + ahead), 0, 2);
         plane += SW_PLANE_ROW_BYTES * width;
         codes += SW_PLANE_BLOCK * code_bytes;
     }
@@ -117,18 +127,9 @@ static void plane_read(const struct sw_coding *coding, uint32_t width, const uns
     coding->loops->block_unpack(last, width, codes);
 }
 
-/* The chunk's values as binary32: its own bytes where they are that, else a copy in scratch. */
-static const float *floats_take(const struct sw_encode_job *job, const struct sw_coding *coding, const void *src)
+static bool is_direct(const struct sw_coding *coding, const void *values)
 {
-    float *values = (float *)(void *)job->scratch->values;
-
-    if (job->fields->bytes != 4)
-        coding->loops->widen(job->fields, src, job->n, values);
-    else if ((uintptr_t)src % sizeof(float) == 0)
-        return src;
-    else
-        memcpy(values, src, job->raw_bytes);
-    return values;
+    return coding->fields->bytes == sizeof(float) && (uintptr_t)values % sizeof(float) == 0;
 }
 
 /* Stores the values in scratch so that each comes back as it is. */
@@ -154,12 +155,13 @@ static size_t nonfinite_store(struct sw_encode_job *job, const void *src, unsign
 static size_t quantised_store(struct sw_encode_job *job, const struct sw_coding *coding, unsigned char *chunk,
                               struct sw_chunk_header *h)
 {
-    float *values = (float *)(void *)job->scratch->values;
-    bool sound = family_of(coding->format)->decode(coding, values);
+    struct sw_coding back = *coding;
+    bool sound;
 
+    back.dst = job->scratch->values;
+    back.direct = is_direct(&back, back.dst);
+    sound = family_of(back.format)->decode(&back);
     (void)sound; /* they are the encoder's own */
-    if (job->fields->bytes != 4)
-        coding->loops->narrow(job->fields, values, job->n, values);
     return values_store(job, chunk, h);
 }
 
@@ -201,8 +203,15 @@ static size_t codes_encode(struct sw_encode_job *job, uint32_t index, const void
     coding.seed = plan->seed;
     coding.drawn = plan->rounding == SW_ROUND_STOCHASTIC;
     coding.scale_bytes = family->scale_bytes(&coding);
-    family->encode(&coding, floats_take(job, &coding, src));
-    if (coding.counts.magnitude >= SW_INFINITY_BITS)
+    *h = header_of(job, coding.scale_bytes, coding.coded);
+    layout = sw_encode_header_finish(job, h);
+    /* Codes of a byte are made where they will stay. Only families of narrower ones take back what was said here. */
+    if (layout.plane_width == 8 && h->payload_bytes < job->raw_bytes)
+        coding.codes = chunk + layout.plane_at;
+    coding.src = src;
+    coding.direct = is_direct(&coding, src);
+    family->encode(&coding);
+    if (coding.counts.nonfinite)
         return nonfinite_store(job, src, chunk, h);
     job->quantised = (struct sw_quantised){coding.counts.flushed, coding.counts.saturated};
     *h = header_of(job, coding.scale_bytes, coding.coded);
@@ -293,29 +302,24 @@ int sw_formats_decode(const struct sw_kernels *k, const struct sw_container *c, 
                       const struct sw_chunk_header *h, const struct sw_chunk_layout *l, const unsigned char *chunk,
                       void *dst, struct sw_chunk_scratch *scratch)
 {
-    const struct sw_fields *f = sw_fields_of(c->tensor.dtype);
-    bool direct = f->bytes == 4 && (uintptr_t)dst % sizeof(float) == 0;
-    float *values = direct ? dst : (float *)(void *)scratch->values;
     struct sw_coding coding;
 
     if (h->mode == SW_FORMAT_FPRAKER)
-        return fpraker_decode(k, f, h, l, chunk, dst, scratch);
+        return fpraker_decode(k, sw_fields_of(c->tensor.dtype), h, l, chunk, dst, scratch);
     coding = coding_start(k, c, index, h->mode, h->exponent_bits, h->mantissa_bits, scratch);
     coding.coded = h->nnz;
     coding.scale_bytes = h->gecko_bytes;
     /* Once copied they stay what was checked. */
     memcpy(coding.scales, chunk + l->bitmap_at, coding.scale_bytes);
-    if (l->plane_width == 8) /* codes as they stand; read only, and any of them will do */
+    if (l->plane_width == 8) { /* codes as they stand; read only, and any of them will do */
         coding.codes = (uint8_t *)(uintptr_t)(chunk + l->plane_at);
-    else
-        plane_read(&coding, l->plane_width, chunk + l->plane_at);
-    if (!family_of(h->mode)->decode(&coding, values))
-        return SW_CODEC_CORRUPT;
-    if (f->bytes != 4)
-        coding.loops->narrow(f, values, h->n, dst);
-    else if (!direct)
-        memcpy(dst, values, h->n * sizeof *values);
-    return 0;
+        coding.ahead = l->chunk_bytes;
+    } else {
+        plane_read(&coding, l->plane_width, chunk + l->plane_at, l->chunk_bytes);
+    }
+    coding.dst = dst;
+    coding.direct = is_direct(&coding, dst);
+    return family_of(h->mode)->decode(&coding) ? 0 : SW_CODEC_CORRUPT;
 }
 
 uint32_t sw_formats_chunk_values(const struct sw_plan *plan, const struct sw_tensor *tensor, uint32_t usual)

@@ -70,32 +70,27 @@ static struct sw_range row_range(const struct sw_coding *coding, uint64_t row)
 }
 
 /* Codes of a kept row: steps of its own range, whatever it is scaled by later. */
-static void row_encode(struct sw_coding *coding, const float *x, const struct sw_run *run)
+static void row_encode(struct sw_coding *coding, const struct sw_run *run)
 {
     struct sw_range range = coding->summary->ranges[run->row];
     struct sw_steps steps = sw_steps_between(range.lo, range.hi, sw_steps_levels(coding));
-    struct sw_draws draws;
 
-    coding->loops->step_codes(&steps, x + run->at, run->n, sw_coding_draws(coding, run->at, &draws),
-                              coding->words + coding->coded, &coding->counts);
+    sw_steps_encode(coding, &steps, run->at, run->n, coding->coded);
     coding->coded += run->n;
 }
 
 /* Dropped values are looked at all the same: one that is not finite makes the chunk lossless. */
-static void row_drop(struct sw_coding *coding, const float *x, const struct sw_run *run)
+static void row_drop(struct sw_coding *coding, const struct sw_run *run)
 {
-    uint32_t most = coding->counts.magnitude;
+    for (uint32_t done = 0, n; done < run->n; done += n) {
+        float room[SW_PIECE_VALUES];
 
-    for (uint32_t i = 0; i < run->n; i++) {
-        uint32_t magnitude = sw_load_u32(x + run->at + i) & 0x7fffffff;
-
-        coding->counts.flushed += magnitude != 0;
-        most = magnitude > most ? magnitude : most;
+        n = run->n - done < SW_PIECE_VALUES ? run->n - done : SW_PIECE_VALUES;
+        coding->loops->drop(sw_values_take(coding, run->at + done, n, room), n, &coding->counts);
     }
-    coding->counts.magnitude = most;
 }
 
-static void gradients_encode(struct sw_coding *coding, const float *x)
+static void gradients_encode(struct sw_coding *coding)
 {
     uint8_t *scale = coding->scales + bitmap_bytes(coding);
     uint64_t first_row = sw_extent_first_row(&coding->extent);
@@ -109,16 +104,15 @@ static void gradients_encode(struct sw_coding *coding, const float *x)
         run = sw_extent_run(&coding->extent, at);
         range = row_range(coding, run.row);
         if (range.lo > range.hi) {
-            row_drop(coding, x, &run);
+            row_drop(coding, &run);
             continue;
         }
         coding->scales[(run.row - first_row) / 8] |= (uint8_t)(1u << (run.row - first_row) % 8);
         sw_range_write(range, scale);
         scale += SW_RANGE_BYTES;
-        row_encode(coding, x, &run);
+        row_encode(coding, &run);
     }
     coding->scale_bytes = (size_t)(scale - coding->scales);
-    sw_words_settle(coding);
 }
 
 static bool row_kept(const struct sw_coding *coding, uint64_t row)
@@ -149,24 +143,23 @@ static bool scales_sound(const struct sw_coding *coding)
            sw_ranges_sound(coding->scales + ranges_at, kept);
 }
 
-static bool gradients_decode(const struct sw_coding *coding, float *out)
+static bool gradients_decode(const struct sw_coding *coding)
 {
     const uint8_t *scale = coding->scales + bitmap_bytes(coding);
-    const uint16_t *words = coding->words;
+    uint32_t code = 0;
     struct sw_run run;
 
     if (!scales_sound(coding))
         return false;
-    sw_words_recall(coding);
     for (uint32_t at = 0; at < coding->extent.n; at += run.n) {
         run = sw_extent_run(&coding->extent, at);
         if (!row_kept(coding, run.row - sw_extent_first_row(&coding->extent))) {
-            memset(out + at, 0, run.n * sizeof *out);
+            memset(coding->dst + (size_t)at * coding->fields->bytes, 0, (size_t)run.n * coding->fields->bytes);
             continue;
         }
-        sw_range_decode(coding, sw_range_read(scale), words, run.n, out + at);
+        sw_range_decode(coding, sw_range_read(scale), at, run.n, code);
         scale += SW_RANGE_BYTES;
-        words += run.n;
+        code += run.n;
     }
     return true;
 }

@@ -59,7 +59,7 @@ static uint32_t group_length(const struct sw_coding *coding, uint32_t at)
     return left < GROUP_VALUES ? left : GROUP_VALUES;
 }
 
-static void groups_encode(struct sw_coding *coding, const float *x)
+static void groups_encode(struct sw_coding *coding)
 {
     uint32_t levels = sw_steps_levels(coding);
     uint8_t *scale = coding->scales;
@@ -68,9 +68,10 @@ static void groups_encode(struct sw_coding *coding, const float *x)
         uint32_t n = group_length(coding, at), least, step;
         struct sw_range range = {INFINITY, -INFINITY};
         struct sw_steps steps = {.levels = levels};
-        struct sw_draws draws;
+        float room[GROUP_VALUES];
+        const float *x = sw_values_take(coding, at, n, room);
 
-        coding->loops->range_widen(x + at, n, &range.lo, &range.hi);
+        coding->loops->range_widen(x, n, &range.lo, &range.hi);
         steps.hi = range.hi;
         least = bf16_below(range.lo);
         steps.lo = bf16_value(least);
@@ -78,10 +79,8 @@ static void groups_encode(struct sw_coding *coding, const float *x)
         steps.inverse = step != 0 ? 1 / (double)bf16_value(step) : 0;
         sw_store_u16(scale, (uint16_t)least);
         sw_store_u16(scale + 2, (uint16_t)step);
-        coding->loops->step_codes(&steps, x + at, n, sw_coding_draws(coding, at, &draws), coding->words + at,
-                                  &coding->counts);
+        sw_steps_piece(coding, &steps, x, at, n, at);
     }
-    sw_words_settle(coding);
 }
 
 /* Minima are finite; steps too, and have no sign. */
@@ -94,16 +93,16 @@ static bool scales_sound(const struct sw_coding *coding)
     return sound;
 }
 
-static bool groups_decode(const struct sw_coding *coding, float *out)
+static bool groups_decode(const struct sw_coding *coding)
 {
     const uint8_t *scale = coding->scales;
 
     if (!scales_sound(coding))
         return false;
-    sw_words_recall(coding);
-    for (uint32_t at = 0; at < coding->extent.n; at += GROUP_VALUES, scale += SCALE_BYTES)
-        coding->loops->step_values(bf16_value(sw_load_u16(scale)), bf16_value(sw_load_u16(scale + 2)), coding->most,
-                                   coding->words + at, group_length(coding, at), out + at);
+    for (uint32_t at = 0; at < coding->extent.n; at += GROUP_VALUES, scale += SCALE_BYTES) {
+        sw_steps_decode(coding, bf16_value(sw_load_u16(scale)), bf16_value(sw_load_u16(scale + 2)), coding->most, at,
+                        group_length(coding, at), at);
+    }
     return true;
 }
 

@@ -6,6 +6,7 @@
 #ifndef SW_CODEC_FORMATS_LOOPS_H
 #define SW_CODEC_FORMATS_LOOPS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,10 +19,13 @@
 struct sw_loop_counts {
     uint32_t flushed;   /* other values than 0 that became 0 */
     uint32_t saturated; /* values that the format would have rounded to more than its largest number */
-    uint32_t magnitude; /* largest bits without sign: from SW_INFINITY_BITS on, some value was not finite */
+    bool nonfinite;     /* some value was not finite: the chunk will not be coded like this */
 };
 
 #define SW_INFINITY_BITS 0x7f800000u
+
+/* So many values in a row share a factor: factors[i / SW_FACTOR_VALUES] is that of value i. */
+#define SW_FACTOR_VALUES 16u
 
 /* Draws for values whose indices in the tensor are counter, counter + 1, ... No pointer to any: round to nearest, ties
  * to even. */
@@ -29,7 +33,7 @@ struct sw_draws {
     uint64_t seed, counter;
 };
 
-/* Equal steps from lo: code q stands for lo + q * step. All in binary64. */
+/* Equal steps from lo: code q stands for lo + q * step. All in binary64, but lo and hi are binary32 too. */
 struct sw_steps {
     double lo, inverse; /* inverse: of a step, 0 where all values are alike */
     double levels;      /* largest code */
@@ -46,8 +50,11 @@ struct sw_format_loops {
     /* Largest magnitude bits in each of `count` blocks of block_values (16 or 32). */
     void (*block_maxima)(const float *x, size_t block_values, size_t count, uint32_t *maxima);
 
-    /* Each of `count` factors for all values of a block of 32 or 16. */
-    void (*spread)(const float *factors, size_t block_values, size_t count, float *out);
+    /* MX scales: floor(log2) of these magnitudes - emax, at least E8M0's least; what is not finite gives some scale. */
+    void (*power_scales)(const uint32_t *maxima, uint32_t emax, size_t n, uint8_t *scales);
+
+    /* Two factors for each of n MX scales, which are not NaN: what they stand for, or its reciprocal. */
+    void (*power_factors)(const uint8_t *scales, size_t n, bool reciprocal, float *factors);
 
     /* out[i] = the number of these magnitude bits / divisor, computed in binary64. */
     void (*maxima_divide)(const uint32_t *maxima, double divisor, size_t n, float *out);
@@ -58,26 +65,39 @@ struct sw_format_loops {
     /* Lowers *lo and raises *hi to the finite values among n. */
     void (*range_widen)(const float *x, size_t n, float *lo, float *hi);
 
-    /* maxima[i] = largest magnitude bits of x[i] in `rows` rows of n values, `stride` values apart. */
+    /* Raises maxima[i] to the largest magnitude bits of x[i] in `rows` rows of n values, `stride` values apart. */
     void (*column_maxima)(const float *x, size_t stride, size_t rows, size_t n, uint32_t *maxima);
 
-    /* codes[i] = sign and magnitude code of x[i] * factors[i]. */
-    void (*minifloat_codes)(const struct sw_minifloat *t, const float *x, const float *factors, size_t n,
+    /* Largest of the maxima of each of `count` tiles, SW_TILE_SIDE columns a tile. */
+    void (*tile_maxima)(const uint32_t *maxima, size_t count, uint32_t *out);
+
+    /*
+     * codes[i] = sign and magnitude code of x[i] times its factor. Values `ahead` behind these will be wanted soon; a
+     * place that is nobody's is no harm.
+     */
+    void (*minifloat_codes)(const struct sw_minifloat *t, const float *x, const float *factors, size_t n, size_t ahead,
                             const struct sw_draws *draws, uint8_t *codes, struct sw_loop_counts *counts);
 
-    /* out[i] = value of codes[i] * factors[i], of magnitude `most` at most. Any codes. */
-    void (*minifloat_values)(const struct sw_minifloat *t, const uint8_t *codes, const float *factors, float most,
-                             size_t n, float *out);
+    /*
+     * out[i] = value of codes[i] times its factor, of magnitude `most` at most. Any codes. Codes `ahead` behind these
+     * will be wanted soon.
+     */
+    void (*minifloat_values)(const struct sw_minifloat_table *t, const uint8_t *codes, const float *factors, float most,
+                             size_t n, size_t ahead, float *out);
 
-    /* MXINT8: two's complement of x[i] * factors[i] in 64ths, to nearest even, from -127 to 127. */
-    void (*fixed_codes)(const float *x, const float *factors, size_t n, uint8_t *codes, struct sw_loop_counts *counts);
-    void (*fixed_values)(const uint8_t *codes, const float *factors, float most, size_t n, float *out);
+    /* MXINT8: two's complement of x[i] times its factor in 64ths, to nearest even, from -127 to 127. */
+    void (*fixed_codes)(const float *x, const float *factors, size_t n, size_t ahead, uint8_t *codes,
+                        struct sw_loop_counts *counts);
+    void (*fixed_values)(const uint8_t *codes, const float *factors, float most, size_t n, size_t ahead, float *out);
 
     void (*step_codes)(const struct sw_steps *s, const float *x, size_t n, const struct sw_draws *draws,
                        uint16_t *codes, struct sw_loop_counts *counts);
 
-    /* out[i] = lo + codes[i] * step, from lo to hi. */
+    /* out[i] = lo + codes[i] * step, from lo to hi, which is binary32 too. */
     void (*step_values)(double lo, double step, double hi, const uint16_t *codes, size_t n, float *out);
+
+    /* Counts values that become 0, whatever they are. */
+    void (*drop)(const float *x, size_t n, struct sw_loop_counts *counts);
 
     /* codes[i] = whether x[i] > 0. */
     void (*positive_codes)(const float *x, size_t n, uint8_t *codes, struct sw_loop_counts *counts);

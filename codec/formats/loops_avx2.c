@@ -7,6 +7,7 @@
 #include "codec/bytes.h"
 #include "codec/formats/loops.h"
 #include "codec/formats/loops_tables.h"
+#include "codec/formats/tile.h"
 #include "codec/plane.h"
 
 #if defined(__clang__)

@@ -8,17 +8,37 @@ static size_t mask_scale_bytes(const struct sw_coding *coding)
     return 0;
 }
 
-static void mask_encode(struct sw_coding *coding, const float *x)
+static uint32_t piece_length(const struct sw_coding *coding, uint32_t at)
 {
-    coding->loops->positive_codes(x, coding->extent.n, coding->codes, &coding->counts);
+    uint32_t left = coding->extent.n - at;
+
+    return left < SW_PIECE_VALUES ? left : SW_PIECE_VALUES;
 }
 
-static bool mask_decode(const struct sw_coding *coding, float *out)
+static void mask_encode(struct sw_coding *coding)
 {
+    float room[SW_PIECE_VALUES];
+
+    for (uint32_t at = 0, n; at < coding->extent.n; at += n) {
+        n = piece_length(coding, at);
+        coding->loops->positive_codes(sw_values_take(coding, at, n, room), n, coding->codes + at, &coding->counts);
+    }
+}
+
+static bool mask_decode(const struct sw_coding *coding)
+{
+    float room[SW_PIECE_VALUES];
+
     if (coding->scale_bytes != 0)
         return false;
-    for (uint32_t i = 0; i < coding->extent.n; i++)
-        out[i] = (float)(int32_t)coding->codes[i];
+    for (uint32_t at = 0, n; at < coding->extent.n; at += n) {
+        float *out = sw_values_room(coding, at, room);
+
+        n = piece_length(coding, at);
+        for (uint32_t i = 0; i < n; i++)
+            out[i] = (float)(int32_t)coding->codes[at + i];
+        sw_values_give(coding, at, n, room);
+    }
     return true;
 }
 

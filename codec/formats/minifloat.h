@@ -8,6 +8,7 @@
 #define SW_CODEC_FORMATS_MINIFLOAT_H
 
 #include <stdint.h>
+#include <string.h>
 
 struct sw_minifloat {
     uint8_t exponent_bits, mantissa_bits; /* 1 to 7, and 0 to 6 */
@@ -66,6 +67,39 @@ static inline double sw_minifloat_value(const struct sw_minifloat *t, uint32_t c
     for (; scale < 0; scale++)
         value /= 2;
     return value;
+}
+
+/*
+ * The numbers of all codes, sign on top of the magnitude, without a factor: upper halves of binary32, in two bytes each
+ * so that instructions can look them up. Codes of less than 7 bits are there several times over, as if the bits above
+ * them meant nothing; of those of 8 bits only the positive ones are. Lower halves are 0, as mantissas are short.
+ */
+struct sw_minifloat_table {
+    struct sw_minifloat type;
+    uint8_t lower[128], upper[128];
+};
+
+static inline struct sw_minifloat_table sw_minifloat_table_of(struct sw_minifloat type)
+{
+    const uint32_t sign_shift = (uint32_t)type.exponent_bits + type.mantissa_bits;
+    const int step_exponent = 1 - type.bias - type.mantissa_bits;
+    struct sw_minifloat_table t = {.type = type};
+
+    for (uint32_t i = 0; i < 128; i++) {
+        uint32_t magnitude = i & ((1u << sign_shift) - 1), code = magnitude < type.max_code ? magnitude : type.max_code;
+        uint32_t normal = (code << (23 - type.mantissa_bits)) + ((uint32_t)(127 - type.bias) << 23), bits;
+        uint32_t step = (uint32_t)(step_exponent + 127) << 23;
+        float unit, tiny;
+
+        memcpy(&unit, &step, sizeof unit);
+        tiny = (float)(int)code * unit;
+        memcpy(&bits, &tiny, sizeof bits);
+        bits = code >> type.mantissa_bits != 0 ? normal : bits;
+        bits |= sign_shift < 7 ? (i >> sign_shift & 1) << 31 : 0;
+        t.lower[i] = (uint8_t)(bits >> 16);
+        t.upper[i] = (uint8_t)(bits >> 24);
+    }
+    return t;
 }
 
 #endif

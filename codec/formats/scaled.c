@@ -9,7 +9,10 @@
 #include "codec/bytes.h"
 #include "codec/formats/family.h"
 
-#define SCALE_BYTES 4
+enum {
+    SCALE_BYTES = 4,
+    PIECE_FACTORS = SW_PIECE_VALUES / SW_FACTOR_VALUES,
+};
 
 /* Its reciprocal is finite too. Tensors of nothing but smaller values use the lowest codes. */
 static const float least_scale = 0x1p-126f;
@@ -68,41 +71,38 @@ static float scale_at(const struct sw_coding *coding, uint64_t row)
     return scale;
 }
 
-/* Factors of n values from `at` on, which may lie in many short rows. */
-static void factors_fill(const struct sw_coding *coding, uint32_t at, uint32_t n, bool reciprocal, float *factors)
+/* A run of values of one scale, at most a piece: what there is from `at` on. */
+static struct sw_run piece_at(const struct sw_coding *coding, uint32_t at)
 {
-    for (uint32_t done = 0; done < n;) {
-        struct sw_run run = sw_extent_run(&coding->extent, at + done);
-        uint32_t here = run.n < n - done ? run.n : n - done;
-        float scale = scale_at(coding, run.row), factor = reciprocal ? 1 / scale : scale;
+    struct sw_run run = {.at = at, .n = coding->extent.n - at};
 
-        for (uint32_t i = 0; i < here; i++)
-            factors[done + i] = factor;
-        done += here;
-    }
+    if (by_rows(coding))
+        run = sw_extent_run(&coding->extent, at);
+    run.n = run.n < SW_PIECE_VALUES ? run.n : SW_PIECE_VALUES;
+    return run;
 }
 
-/* Whether the last piece's factors serve this one too: one scale for all, or still the same row. */
-static bool factors_stay(const struct sw_coding *coding, uint32_t at, uint32_t n)
+static void factors_fill(float factor, uint32_t n, float *factors)
 {
-    return at > 0 && (!by_rows(coding) || (coding->extent.first + at - SW_PIECE_VALUES) / coding->extent.row_values ==
-                                              (coding->extent.first + at + n - 1) / coding->extent.row_values);
+    for (uint32_t i = 0; i < (n + SW_FACTOR_VALUES - 1) / SW_FACTOR_VALUES; i++)
+        factors[i] = factor;
 }
 
-static void scaled_encode(struct sw_coding *coding, const float *x)
+static void scaled_encode(struct sw_coding *coding)
 {
     struct sw_minifloat t = sw_minifloat_plain(coding->exponent_bits, coding->mantissa_bits);
-    float factors[SW_PIECE_VALUES];
+    float factors[PIECE_FACTORS], room[SW_PIECE_VALUES];
+    struct sw_run run;
 
     scales_write(coding, &t);
-    for (uint32_t at = 0; at < coding->extent.n; at += SW_PIECE_VALUES) {
-        uint32_t left = coding->extent.n - at, n = left < SW_PIECE_VALUES ? left : SW_PIECE_VALUES;
+    for (uint32_t at = 0; at < coding->extent.n; at += run.n) {
         struct sw_draws draws;
 
-        if (!factors_stay(coding, at, n))
-            factors_fill(coding, at, n, true, factors);
-        coding->loops->minifloat_codes(&t, x + at, factors, n, sw_coding_draws(coding, at, &draws), coding->codes + at,
-                                       &coding->counts);
+        run = piece_at(coding, at);
+        factors_fill(1 / scale_at(coding, run.row), run.n, factors);
+        coding->loops->minifloat_codes(&t, sw_values_take(coding, at, run.n, room), factors, run.n,
+                                       sw_values_ahead(coding, SW_PIECE_VALUES), sw_coding_draws(coding, at, &draws),
+                                       coding->codes + at, &coding->counts);
     }
 }
 
@@ -115,19 +115,21 @@ static bool scales_sound(const struct sw_coding *coding)
     return sound;
 }
 
-static bool scaled_decode(const struct sw_coding *coding, float *out)
+static bool scaled_decode(const struct sw_coding *coding)
 {
-    struct sw_minifloat t = sw_minifloat_plain(coding->exponent_bits, coding->mantissa_bits);
-    float factors[SW_PIECE_VALUES];
+    struct sw_minifloat_table t;
+    float factors[PIECE_FACTORS], room[SW_PIECE_VALUES];
+    struct sw_run run;
 
     if (!scales_sound(coding))
         return false;
-    for (uint32_t at = 0; at < coding->extent.n; at += SW_PIECE_VALUES) {
-        uint32_t left = coding->extent.n - at, n = left < SW_PIECE_VALUES ? left : SW_PIECE_VALUES;
-
-        if (!factors_stay(coding, at, n))
-            factors_fill(coding, at, n, false, factors);
-        coding->loops->minifloat_values(&t, coding->codes + at, factors, coding->most, n, out + at);
+    t = sw_minifloat_table_of(sw_minifloat_plain(coding->exponent_bits, coding->mantissa_bits));
+    for (uint32_t at = 0; at < coding->extent.n; at += run.n) {
+        run = piece_at(coding, at);
+        factors_fill(scale_at(coding, run.row), run.n, factors);
+        coding->loops->minifloat_values(&t, coding->codes + at, factors, coding->most, run.n, coding->ahead,
+                                        sw_values_room(coding, at, room));
+        sw_values_give(coding, at, run.n, room);
     }
     return true;
 }

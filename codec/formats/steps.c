@@ -28,7 +28,7 @@ static struct sw_range range_for(const struct sw_coding *coding, const struct sw
     return range.lo <= range.hi ? range : (struct sw_range){0, 0};
 }
 
-static void steps_encode(struct sw_coding *coding, const float *x)
+static void steps_encode(struct sw_coding *coding)
 {
     uint8_t *scale = coding->scales;
     struct sw_run run;
@@ -36,20 +36,17 @@ static void steps_encode(struct sw_coding *coding, const float *x)
     for (uint32_t at = 0; at < coding->extent.n; at += run.n) {
         struct sw_range range;
         struct sw_steps steps;
-        struct sw_draws draws;
 
         run = run_at(coding, at);
         range = range_for(coding, &run);
         sw_range_write(range, scale);
         scale += SW_RANGE_BYTES;
         steps = sw_steps_between(range.lo, range.hi, sw_steps_levels(coding));
-        coding->loops->step_codes(&steps, x + at, run.n, sw_coding_draws(coding, at, &draws), coding->words + at,
-                                  &coding->counts);
+        sw_steps_encode(coding, &steps, at, run.n, at);
     }
-    sw_words_settle(coding);
 }
 
-static bool steps_decode(const struct sw_coding *coding, float *out)
+static bool steps_decode(const struct sw_coding *coding)
 {
     const uint8_t *scale = coding->scales;
     struct sw_run run;
@@ -57,10 +54,9 @@ static bool steps_decode(const struct sw_coding *coding, float *out)
     if (coding->scale_bytes != steps_scale_bytes(coding) ||
         !sw_ranges_sound(scale, coding->scale_bytes / SW_RANGE_BYTES))
         return false;
-    sw_words_recall(coding);
     for (uint32_t at = 0; at < coding->extent.n; at += run.n) {
         run = run_at(coding, at);
-        sw_range_decode(coding, sw_range_read(scale), coding->words + at, run.n, out + at);
+        sw_range_decode(coding, sw_range_read(scale), at, run.n, at);
         scale += SW_RANGE_BYTES;
     }
     return true;

@@ -13,6 +13,7 @@
 enum {
     PANEL_TILES = 30, /* of a stripe that fits a chunk, all but those of fewer rows than 48 */
     PANEL_COLUMNS = PANEL_TILES * SW_TILE_SIDE,
+    TILE_FACTORS = SW_TILE_SIDE / SW_FACTOR_VALUES,
 };
 
 /* Scales of tiles with tiny values are beyond binary32. They are lifted by this before, and let down after. */
@@ -53,7 +54,7 @@ struct panel {
     uint64_t stripe, column;
     uint32_t tiles, columns;
     const uint8_t *shared; /* the panel's tiles in section S */
-    float factors[PANEL_COLUMNS];
+    float factors[PANEL_TILES * TILE_FACTORS];
     bool lifted[PANEL_TILES];
     bool any_lifted;
 };
@@ -96,8 +97,8 @@ static void panel_scale(const struct sw_coding *coding, struct panel *p, bool re
         p->any_lifted |= p->lifted[i];
         offset += p->lifted[i] ? LIFT_EXPONENT : 0;
         factor = two_to(reciprocal ? -offset : offset);
-        for (uint32_t k = 0; k < SW_TILE_SIDE; k++)
-            p->factors[i * SW_TILE_SIDE + k] = factor;
+        for (uint32_t k = 0; k < TILE_FACTORS; k++)
+            p->factors[i * TILE_FACTORS + k] = factor;
     }
 }
 
@@ -109,63 +110,101 @@ static void panel_lift(const struct panel *p, uint32_t skip, uint32_t n, float b
             x[i] *= by;
 }
 
-static void panel_encode(struct sw_coding *coding, const struct panel *p, const float *x)
+/*
+ * Of n values that start `skip` columns into the panel, the first so many are worked on at once: all, unless the row is
+ * cut by the chunk in the middle of what shares a factor.
+ */
+static uint32_t panel_part(uint32_t skip, uint32_t n)
+{
+    uint32_t within = skip % SW_FACTOR_VALUES, rest = SW_FACTOR_VALUES - within;
+
+    return within != 0 && rest < n ? rest : n;
+}
+
+static void row_encode(struct sw_coding *coding, const struct sw_minifloat *t, const struct panel *p, const float *x,
+                       uint32_t at, uint32_t skip, uint32_t n)
+{
+    size_t ahead = sw_values_ahead(coding, coding->extent.n);
+
+    for (uint32_t end = skip + n, part; skip < end; skip += part, at += part, x += part) {
+        struct sw_draws draws;
+
+        part = panel_part(skip, end - skip);
+        coding->loops->minifloat_codes(t, x, p->factors + skip / SW_FACTOR_VALUES, part, ahead,
+                                       sw_coding_draws(coding, at, &draws), coding->codes + at, &coding->counts);
+    }
+}
+
+static void row_decode(const struct sw_coding *coding, const struct sw_minifloat_table *t, const struct panel *p,
+                       uint32_t at, uint32_t skip, uint32_t n, float *out)
+{
+    for (uint32_t end = skip + n, part; skip < end; skip += part, at += part, out += part) {
+        part = panel_part(skip, end - skip);
+        coding->loops->minifloat_values(t, coding->codes + at, p->factors + skip / SW_FACTOR_VALUES, coding->most, part,
+                                        coding->ahead, out);
+    }
+}
+
+static void panel_encode(struct sw_coding *coding, const struct panel *p)
 {
     struct sw_minifloat t = sw_minifloat_block(coding->exponent_bits, coding->mantissa_bits);
     uint64_t row = p->stripe * SW_TILE_SIDE;
 
     for (uint64_t end = row + SW_TILE_SIDE; row < end; row++) {
-        float lifted[PANEL_COLUMNS];
-        struct sw_draws draws;
+        float lifted[PANEL_COLUMNS], room[PANEL_COLUMNS];
         uint32_t at, skip, n;
         const float *from;
 
         if (!panel_row(&coding->extent, p, row, &at, &skip, &n))
             continue;
-        from = x + at;
-        sw_values_fetch(from, coding->extent.n, n);
+        from = sw_values_take(coding, at, n, room);
         if (p->any_lifted) {
             memcpy(lifted, from, n * sizeof *from);
             panel_lift(p, skip, n, two_to(LIFT_EXPONENT), lifted);
             from = lifted;
         }
-        coding->loops->minifloat_codes(&t, from, p->factors + skip, n, sw_coding_draws(coding, at, &draws),
-                                       coding->codes + at, &coding->counts);
+        row_encode(coding, &t, p, from, at, skip, n);
     }
 }
 
-static void panel_decode(const struct sw_coding *coding, const struct panel *p, float *out)
+static void panel_decode(const struct sw_coding *coding, const struct sw_minifloat_table *t, const struct panel *p)
 {
-    struct sw_minifloat t = sw_minifloat_block(coding->exponent_bits, coding->mantissa_bits);
     uint64_t row = p->stripe * SW_TILE_SIDE;
 
     for (uint64_t end = row + SW_TILE_SIDE; row < end; row++) {
+        float room[PANEL_COLUMNS], *out;
         uint32_t at, skip, n;
 
         if (!panel_row(&coding->extent, p, row, &at, &skip, &n))
             continue;
-        coding->loops->minifloat_values(&t, coding->codes + at, p->factors + skip, coding->most, n, out + at);
+        out = sw_values_room(coding, at, room);
+        row_decode(coding, t, p, at, skip, n, out);
         if (p->any_lifted)
-            panel_lift(p, skip, n, two_to(-LIFT_EXPONENT), out + at);
+            panel_lift(p, skip, n, two_to(-LIFT_EXPONENT), out);
+        sw_values_give(coding, at, n, room);
     }
 }
 
 /* Shared exponents of a panel whose stripe lies whole in the chunk. */
-static void panel_measure(const struct sw_coding *coding, const struct panel *p, const float *x, uint8_t *shared)
+static void panel_measure(const struct sw_coding *coding, const struct panel *p, uint8_t *shared)
 {
     const struct sw_extent *e = &coding->extent;
     uint64_t first = p->stripe * SW_TILE_SIDE * e->row_values - e->first, rows = (e->n - first) / e->row_values;
-    uint32_t maxima[PANEL_COLUMNS] = {0};
+    uint32_t maxima[PANEL_COLUMNS] = {0}, of_tiles[PANEL_TILES];
 
-    coding->loops->column_maxima(x + first + p->column, e->row_values, rows < SW_TILE_SIDE ? rows : SW_TILE_SIDE,
-                                 p->columns, maxima);
-    for (uint32_t i = 0; i < p->tiles; i++) {
-        uint32_t most = 0;
+    rows = rows < SW_TILE_SIDE ? rows : SW_TILE_SIDE;
+    if (coding->direct)
+        coding->loops->column_maxima((const float *)(const void *)coding->src + first + p->column, e->row_values, rows,
+                                     p->columns, maxima);
+    for (uint64_t row = 0; !coding->direct && row < rows; row++) {
+        float room[PANEL_COLUMNS];
+        uint64_t at = first + row * e->row_values + p->column;
 
-        for (uint32_t k = 0; k < SW_TILE_SIDE; k++)
-            most = maxima[i * SW_TILE_SIDE + k] > most ? maxima[i * SW_TILE_SIDE + k] : most;
-        shared[i] = (uint8_t)sw_tile_exponent(most);
+        coding->loops->column_maxima(sw_values_take(coding, at, p->columns, room), 0, 1, p->columns, maxima);
     }
+    coding->loops->tile_maxima(maxima, p->tiles, of_tiles);
+    for (uint32_t i = 0; i < p->tiles; i++)
+        shared[i] = (uint8_t)sw_tile_exponent(of_tiles[i]);
 }
 
 /* Shared exponents from the summary, whose stripes have all tiles of a row. */
@@ -192,7 +231,7 @@ static struct panel panel_at(const struct sw_coding *coding, const struct grid *
     };
 }
 
-static void tiles_encode(struct sw_coding *coding, const float *x)
+static void tiles_encode(struct sw_coding *coding)
 {
     struct grid g = grid_of(&coding->extent);
 
@@ -204,24 +243,26 @@ static void tiles_encode(struct sw_coding *coding, const float *x)
             if (coding->summary != NULL && coding->summary->need == SW_NEED_TILES)
                 panel_look_up(coding, &p, shared);
             else
-                panel_measure(coding, &p, x, shared);
+                panel_measure(coding, &p, shared);
             panel_scale(coding, &p, true);
-            panel_encode(coding, &p, x);
+            panel_encode(coding, &p);
         }
 }
 
-static bool tiles_decode(const struct sw_coding *coding, float *out)
+static bool tiles_decode(const struct sw_coding *coding)
 {
     struct grid g = grid_of(&coding->extent);
+    struct sw_minifloat_table t;
 
     if (coding->scale_bytes != (size_t)g.stripes * g.tiles)
         return false;
+    t = sw_minifloat_table_of(sw_minifloat_block(coding->exponent_bits, coding->mantissa_bits));
     for (uint32_t stripe = 0; stripe < g.stripes; stripe++)
         for (uint32_t tile = 0; tile < g.tiles; tile += PANEL_TILES) {
             struct panel p = panel_at(coding, &g, stripe, tile);
 
             panel_scale(coding, &p, false);
-            panel_decode(coding, &p, out);
+            panel_decode(coding, &t, &p);
         }
     return true;
 }

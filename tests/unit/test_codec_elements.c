@@ -93,6 +93,7 @@ static void test_makers(void **state)
 static void assert_decodes(const struct sw_format_loops *loops, const struct sw_minifloat *t, float factor)
 {
     uint32_t codes = 2u << (t->exponent_bits + t->mantissa_bits);
+    const struct sw_minifloat_table table = sw_minifloat_table_of(*t);
     float factors[256] = {0}, out[256];
     uint8_t code[256] = {0};
 
@@ -100,7 +101,7 @@ static void assert_decodes(const struct sw_format_loops *loops, const struct sw_
         code[i] = (uint8_t)i;
         factors[i] = factor;
     }
-    loops->minifloat_values(t, code, factors, FLT_MAX, codes, out);
+    loops->minifloat_values(&table, code, factors, FLT_MAX, codes, 0, out);
     for (uint32_t i = 0; i < codes; i++) {
         uint32_t magnitude = i & (codes / 2 - 1);
         double value = value_of(t, magnitude < t->max_code ? magnitude : t->max_code) * (double)factor;
@@ -178,7 +179,7 @@ static void assert_rounds(const struct sw_format_loops *loops, const struct sw_m
         if (i % 2 == 1)
             x[i] = -x[i];
     }
-    loops->minifloat_codes(t, x, ones, n, NULL, codes, &counts);
+    loops->minifloat_codes(t, x, ones, n, 0, NULL, codes, &counts);
     for (size_t i = 0; i < n; i++) {
         bool beyond;
         uint32_t sign = signbit(x[i]) != 0, code = nearest(t, fabs((double)x[i]), &beyond);
@@ -216,7 +217,7 @@ static void assert_draws(const struct sw_minifloat *t, double low, double high, 
         x[i] = y;
         ones[i] = 1;
     }
-    sw_format_loops(SW_TIER_SCALAR)->minifloat_codes(t, x, ones, n, &draws, codes, &counts);
+    sw_format_loops(SW_TIER_SCALAR)->minifloat_codes(t, x, ones, n, 0, &draws, codes, &counts);
     for (size_t i = 0; i < n; i++) {
         double value = value_of(t, codes[i]);
 
@@ -257,7 +258,7 @@ static void test_draws_have_indices(void **state)
         struct sw_draws draws = {99, counter};
         struct sw_loop_counts counts = {0};
 
-        sw_format_loops(SW_TIER_AVX512)->minifloat_codes(&t, x, ones, 64, &draws, codes, &counts);
+        sw_format_loops(SW_TIER_AVX512)->minifloat_codes(&t, x, ones, 64, 0, &draws, codes, &counts);
         for (size_t i = 0; i < 64; i++)
             assert_int_equal(codes[i], 4 + (sw_random_u32(99, counter + i) >= 1u << 31));
     }
@@ -305,18 +306,22 @@ static size_t loops_run(const struct sw_format_loops *l, size_t n, uint64_t seed
     KEEP(maxima, n / 32 + n / 16);
     l->column_maxima(x, n / 3, 3, n / 3, maxima);
     KEEP(maxima, n / 3);
+    l->tile_maxima(maxima, n / 3 / 48, maxima + N / 2);
+    KEEP(maxima + N / 2, n / 3 / 48);
     out[0] = out[1] = 0;
     l->range_widen(x, n, &out[0], &out[1]);
     KEEP(out, 2);
     for (size_t i = 0; i < SPECIFIED; i++) {
-        l->minifloat_codes(&specified[i].type, x, factors, n, i % 2 == 0 ? &draws : NULL, codes, &counts);
+        const struct sw_minifloat_table table = sw_minifloat_table_of(specified[i].type);
+
+        l->minifloat_codes(&specified[i].type, x, factors, n, 0, i % 2 == 0 ? &draws : NULL, codes, &counts);
         KEEP(codes, n);
-        l->minifloat_values(&specified[i].type, codes, factors, 1e10f, n, out);
+        l->minifloat_values(&table, codes, factors, 1e10f, n, 0, out);
         KEEP(out, n);
     }
-    l->fixed_codes(x, factors, n, codes, &counts);
+    l->fixed_codes(x, factors, n, 0, codes, &counts);
     KEEP(codes, n);
-    l->fixed_values(codes, factors, FLT_MAX, n, out);
+    l->fixed_values(codes, factors, FLT_MAX, n, 0, out);
     KEEP(out, n);
     for (size_t i = 0; i < n; i++) /* codes of NaN are nobody's business */
         x[i] = isfinite(x[i]) ? x[i] : 0;
