@@ -172,3 +172,8 @@ uint64_t sw_new_group(sw_client *c)
 {
     return atomic_fetch_add_explicit(&c->groups, 1, memory_order_relaxed) + 1;
 }
+
+uint64_t sw_fingerprint(const void *data, size_t bytes)
+{
+    return sw_frame_checksum(NULL, 0, data, bytes);
+}

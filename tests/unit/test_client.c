@@ -409,6 +409,23 @@ static void any_window_is_enough(void **state)
     }
 }
 
+static void a_fingerprint_sees_every_byte(void **state)
+{
+    uint8_t bytes[300];
+    (void)state;
+
+    fill(bytes, sizeof bytes, 9);
+    uint64_t before = sw_fingerprint(bytes, sizeof bytes);
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] ^= 1;
+        assert_true(sw_fingerprint(bytes, sizeof bytes) != before);
+        bytes[i] ^= 1;
+    }
+    assert_true(sw_fingerprint(bytes, sizeof bytes) == before);
+    assert_true(sw_fingerprint(bytes, sizeof bytes - 1) != before);
+    assert_true(sw_fingerprint(NULL, 0) == sw_fingerprint(bytes, 0));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -427,6 +444,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_child_of_a_fork_is_told_so, setup_unix, teardown),
         cmocka_unit_test_setup_teardown(closing_says_goodbye, setup_unix, teardown),
         cmocka_unit_test(any_window_is_enough),
+        cmocka_unit_test(a_fingerprint_sees_every_byte),
     };
     return cmocka_run_group_tests_name("client", tests, NULL, NULL);
 }

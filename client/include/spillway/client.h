@@ -109,7 +109,8 @@ struct sw_put_args {
 /*
  * Stores the tensor whose bytes lie at `data`, replacing what had this name, atomically: readers see the old one or the
  * new one. info may be NULL. SW_INVALID (shape, dtype, format), SW_FULL, SW_QUOTA, SW_RETRY, SW_TOO_LARGE, SW_TIMEOUT,
- * SW_DISCONNECTED, SW_SHUTTING_DOWN; on any of them the old object, if there was one, is still there.
+ * SW_DISCONNECTED, SW_SHUTTING_DOWN, -EFAULT (`data` was unmapped meanwhile); on any of them the old object, if there was
+ * one, is still there.
  */
 SW_API int sw_put(sw_client *client, const struct sw_put_args *args, const void *data, struct sw_info *info,
                   struct sw_error *err);
@@ -184,6 +185,12 @@ SW_API int sw_ticket_result(const sw_ticket *ticket, size_t *got, struct sw_info
 /* Ends the request as soon as possible; its status is then SW_CANCELLED, unless it was done first. */
 SW_API void sw_cancel(sw_ticket *ticket);
 SW_API void sw_ticket_release(sw_ticket *ticket);
+
+/*
+ * A checksum (XXH3-64) of memory, at memory speed, to tell later whether it has changed. It asks no client and no server.
+ * bytes 0: data may be NULL.
+ */
+SW_API uint64_t sw_fingerprint(const void *data, size_t bytes);
 
 #ifdef __cplusplus
 }
