@@ -26,6 +26,9 @@ class VersionWatch:
         self._alias = tensor.detach()
         self._alias.data = tensor.new_empty(0)
 
+    def moved(self) -> bool:
+        return self._alias._version != self._noted
+
     def check(self, size: torch.Size) -> None:
         check_version(self._alias, self._noted, size)
 
@@ -61,16 +64,20 @@ class Kept:
 class Spilled:
     """A tensor that is in the daemon, alone or as a part of its storage."""
 
-    __slots__ = ("_entry", "_size", "_strides", "_offset")
+    __slots__ = ("_entry", "_watch", "_size", "_strides", "_offset")
 
-    def __init__(self, entry: Entry, tensor: torch.Tensor, strides: tuple[int, ...], offset: int) -> None:
+    def __init__(
+        self, entry: Entry, watch: VersionWatch, tensor: torch.Tensor, strides: tuple[int, ...], offset: int
+    ) -> None:
         self._entry = entry
+        # The tensor's own: an alias that shares the memory, and so the entry, may have another counter.
+        self._watch = watch
         self._size = tensor.shape
         self._strides = strides
         self._offset = offset
 
     def restore(self) -> torch.Tensor:
-        self._entry.watch.check(self._size)
+        self._watch.check(self._size)
         extent = self._extent()
         # A second backward pass that is itself recorded unpacks with gradients enabled.
         with torch.no_grad():
@@ -89,7 +96,8 @@ class Spilled:
     def _fail(self, error: errors.SpillwayError) -> NoReturn:
         entry = self._entry
         which = f"the saved tensor {entry.name} ({entry.dtype}, shape {list(self._size)})"
-        if isinstance(error, (errors.NotFoundError, errors.ClosedError, errors.SystemCallError)):
+        lost = (errors.NotFoundError, errors.ClosedError, errors.SystemCallError, errors.TensorLostError)
+        if isinstance(error, lost):
             raised: errors.SpillwayError = errors.TensorLostError(f"{which} is lost: {error}", error.status)
         else:
             raised = errors.make(error.status, f"{which} could not be fetched: {error}", error.retry_after_ms)

@@ -129,6 +129,7 @@ _PROTOTYPES = {
     "sw_ticket_result": (c_int, [c_void_p, POINTER(c_size_t), _INFO, _ERR]),
     "sw_cancel": (None, [c_void_p]),
     "sw_ticket_release": (None, [c_void_p]),
+    "sw_fingerprint": (c_uint64, [c_void_p, c_size_t]),
 }
 
 _FILE_NAMES = ("libspillway.so.0", "libspillway.so")

@@ -53,6 +53,8 @@ class Client:
         timeout: float = 60.0,
     ) -> None:
         program = name or os.path.basename(sys.argv[0] if sys.argv else "") or "python"
+        # There the library computes checksums of lent memory, at any time until the request is done.
+        self._over_tcp = (endpoint or os.environ.get("SPILLWAY_ENDPOINT", "")).startswith("tcp:")
         self._link = _link.connect(endpoint, program, _ms(connect_timeout), _ms(timeout))
         self._finalizer = weakref.finalize(self, self._link.close)
 

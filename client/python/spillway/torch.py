@@ -120,11 +120,13 @@ def offload(
     window_bytes  how much may be on its way to the daemon while the forward pass goes on; 0 waits for each tensor.
                 A tensor needed while it is on its way is not fetched. This much memory the trainer does not save.
 
-    Saved once is what shares a storage at the same version. Parameters and their views, sparse and quantised tensors,
+    Saved once is what shares a storage, while its bytes stay the same. Parameters and their views, sparse and quantised tensors,
     subclasses, lazy conjugates and whatever is neither on the CPU nor on CUDA stay in the process. So does everything
     while the daemon is full or away; `stats.kept` counts saves by reason.
 
     A saved tensor lives in the daemon as long as autograd holds it, also when the block has ended. Changing it in
-    place before the backward pass raises what plain torch raises. The object may be entered again after it was left.
+    place before the backward pass raises what plain torch raises. A loader may refill the memory of a batch behind
+    torch's back: what was saved comes back. A storage that is resized while it is on its way is kept, as "moved". The
+    object may be entered again after it was left.
     """
     return Offload(client, min_bytes, Settings(space, name_prefix, format, max(1, int(timeout * 1000)), window_bytes))
