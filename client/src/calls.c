@@ -24,9 +24,12 @@ static char *text(const char *s)
     return (char *)(uintptr_t)s;
 }
 
-/* What the server would refuse anyway, said without a round trip. NULL for a name: the request has none. */
-static int names_check(const char *space, const char *name, struct sw_error *err)
+/* What the server would refuse anyway, said without a round trip; to a forked child, nothing else. NULL for a name: the
+ * request has none. */
+static int names_check(const sw_client *c, const char *space, const char *name, struct sw_error *err)
 {
+    if (sw_client_is_forked(c))
+        return sw_error_set(err, SW_FORKED, NULL);
     if (space && (*space == '\0' || strlen(space) > SW_MAX_SPACE_BYTES))
         return sw_error_set(err, SW_INVALID, "a space has 1 to %d bytes; '%.100s' does not", SW_MAX_SPACE_BYTES, space);
     if (name && (*name == '\0' || strlen(name) > SW_MAX_NAME_BYTES))
@@ -82,7 +85,7 @@ static struct sw_ticket *put_prepare(sw_client *c, const struct sw_put_args *arg
     struct sw_tensor tensor;
     uint64_t values = 0, bytes = 0;
 
-    if (names_check(args->space, name_or_empty(args->name), err) < 0 ||
+    if (names_check(c, args->space, name_or_empty(args->name), err) < 0 ||
         tensor_check(args, data, &tensor, &values, &bytes, err) < 0)
         return NULL;
 
@@ -110,7 +113,7 @@ static struct sw_ticket *get_prepare(sw_client *c, const struct sw_get_args *arg
 {
     Spillway__V1__Get get = SPILLWAY__V1__GET__INIT;
 
-    if (names_check(args->space, name_or_empty(args->name), err) < 0)
+    if (names_check(c, args->space, name_or_empty(args->name), err) < 0)
         return NULL;
     if (args->encoded && (args->offset || args->length)) {
         sw_error_set(err, SW_INVALID, "a container is fetched whole: no offset, no length");
@@ -145,9 +148,9 @@ static struct sw_ticket *free_prepare(sw_client *c, const char *space, const cha
 {
     Spillway__V1__Free message = SPILLWAY__V1__FREE__INIT;
 
-    int rc = names_check(space, NULL, err);
+    int rc = names_check(c, space, NULL, err);
     for (size_t i = 0; rc == 0 && i < count; i++)
-        rc = names_check(NULL, name_or_empty(names[i]), err);
+        rc = names_check(c, NULL, name_or_empty(names[i]), err);
     if (rc < 0)
         return NULL;
     message.space = text(space_or_default(space));
@@ -202,7 +205,7 @@ int sw_stat(sw_client *c, const char *space, const char *name, struct sw_info *i
     struct sw_error own;
 
     err = err ? err : &own;
-    int rc = names_check(space, name_or_empty(name), err);
+    int rc = names_check(c, space, name_or_empty(name), err);
     if (rc < 0)
         return rc;
     message.space = text(space_or_default(space));
@@ -228,6 +231,8 @@ int sw_free(sw_client *c, const char *space, const char *const *names, size_t co
     int rc = 0;
 
     err = err ? err : &own;
+    if (count == 0)
+        rc = names_check(c, space, NULL, err);
     while (rc == 0 && count > 0) {
         size_t n = free_batch(names, count);
         uint64_t some = 0;

@@ -16,7 +16,8 @@
  * threads at once; one thread of its own does the socket work. A broken connection is restored behind the caller's back
  * as long as deadlines and the server's grace allow; requests under way are then repeated.
  *
- * A client does not survive fork(): in the child every call returns SW_FORKED, and sw_close only releases memory.
+ * A client does not survive fork(): the child inherits no socket, so that it cannot hold its parent's session open; every
+ * call returns SW_FORKED there, and sw_close only releases memory.
  */
 #ifndef SPILLWAY_CLIENT_H
 #define SPILLWAY_CLIENT_H
