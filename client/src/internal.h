@@ -146,6 +146,12 @@ void sw_client_ref(sw_client *c);
 void sw_client_unref(sw_client *c);
 
 /*
+ * calls.c. What the server would refuse anyway, said without a round trip; to a forked child, nothing else. NULL for a
+ * name: the request has none.
+ */
+int sw_names_check(const sw_client *c, const char *space, const char *name, struct sw_error *err);
+
+/*
  * fork.c. The socket is opened and closed only here, by the I/O thread, so that a forked child finds conn.fd as it is.
  * prepare: before the first I/O thread starts; 0 or SW_NO_MEMORY.
  * watch, unwatch: from when to when the client may have a socket.

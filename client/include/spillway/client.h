@@ -165,8 +165,9 @@ SW_API uint64_t sw_new_group(sw_client *client);
 /*
  * Asynchronous forms. submit returns at once, 0 with a ticket, or an error. Memory at `data` or `dst` is lent until the
  * ticket is done. `done` (may be NULL) is called once, on the client's own thread: it must not block nor call
- * functions of this client other than the submit ones. A ticket is released exactly once, at any time; releasing one
- * that is not done lets the request go on but nobody hears of it (the lent memory must stay until then: wait first).
+ * functions of this client other than the submit ones; it may read its ticket's result. A ticket is released exactly
+ * once, at any time; releasing one that is not done lets the request go on but nobody hears of it (the lent memory must
+ * stay until then: wait first).
  */
 typedef void (*sw_done_fn)(sw_ticket *ticket, int status, void *user);
 
@@ -177,11 +178,47 @@ SW_API int sw_submit_get(sw_client *client, const struct sw_get_args *args, void
 SW_API int sw_submit_free(sw_client *client, const char *space, const char *const *names, size_t count, sw_done_fn done,
                           void *user, sw_ticket **ticket, struct sw_error *err);
 
+/* timeout_ms 0: the client's. A range of a tensor is fetched by sw_submit_get, whose arguments have offset and length. */
+SW_API int sw_submit_stat(sw_client *client, const char *space, const char *name, uint32_t timeout_ms, sw_done_fn done,
+                          void *user, sw_ticket **ticket, struct sw_error *err);
+SW_API int sw_submit_free_group(sw_client *client, uint64_t group, uint32_t timeout_ms, sw_done_fn done, void *user,
+                                sw_ticket **ticket, struct sw_error *err);
+SW_API int sw_submit_stats(sw_client *client, uint32_t timeout_ms, sw_done_fn done, void *user, sw_ticket **ticket,
+                           struct sw_error *err);
+SW_API int sw_submit_ping(sw_client *client, uint32_t timeout_ms, sw_done_fn done, void *user, sw_ticket **ticket,
+                          struct sw_error *err);
+
+/*
+ * Lists come page by page, as many names as fit into one message (64 KiB). Where sw_ticket_list says that there are
+ * more, submit again with `after` the last name that it gave; `done` may do so.
+ */
+struct sw_list_args {
+    const char *space; /* NULL: "default" */
+    const char *prefix; /* NULL: every name */
+    const char *after; /* only names behind this one; NULL: from the first on */
+    uint32_t timeout_ms;
+};
+SW_API int sw_submit_list(sw_client *client, const struct sw_list_args *args, sw_done_fn done, void *user,
+                          sw_ticket **ticket, struct sw_error *err);
+SW_API int sw_submit_list_spaces(sw_client *client, const char *after, uint32_t timeout_ms, sw_done_fn done, void *user,
+                                 sw_ticket **ticket, struct sw_error *err);
+
 /* Waits at most timeout_ms: SW_TIMEOUT when it is not done by then (it goes on), else the request's own status. */
 SW_API int sw_wait(sw_ticket *ticket, uint32_t timeout_ms, struct sw_error *err);
 
 /* Results of a ticket that is done: bytes fetched, and the object. Either may be NULL. The request's status. */
 SW_API int sw_ticket_result(const sw_ticket *ticket, size_t *got, struct sw_info *info, struct sw_error *err);
+
+/*
+ * Results of other tickets that are done: each is called on this thread, before these return. *more (may be NULL) is 1
+ * when the list goes on. The request's status, or SW_INVALID for a ticket of another kind of request, or the value
+ * other than 0 with which `each` ended it. May be asked again.
+ */
+SW_API int sw_ticket_list(const sw_ticket *ticket, sw_list_fn each, void *user, int *more, struct sw_error *err);
+SW_API int sw_ticket_spaces(const sw_ticket *ticket, sw_space_fn each, void *user, int *more, struct sw_error *err);
+SW_API int sw_ticket_stats(const sw_ticket *ticket, sw_stats_fn each, void *user, struct sw_error *err);
+/* Of sw_submit_free and sw_submit_free_group: how many objects there were. */
+SW_API int sw_ticket_freed(const sw_ticket *ticket, uint64_t *freed, struct sw_error *err);
 
 /* Ends the request as soon as possible; its status is then SW_CANCELLED, unless it was done first. */
 SW_API void sw_cancel(sw_ticket *ticket);
