@@ -363,6 +363,34 @@ static void all_can_be_cancelled(void **state)
     }
 }
 
+static void *wait_long(void *ticket)
+{
+    return (void *)(intptr_t)sw_wait(ticket, 20000, NULL);
+}
+
+/* Others may be in the middle of waiting, the first of them on the socket itself. */
+static void closing_ends_every_wait(void **state)
+{
+    struct fixture *f = *state;
+    sw_ticket *tickets[FORMS];
+    pthread_t threads[FORMS];
+    int status[FORMS];
+
+    submit_all(f->client, 0, tickets, status);
+    for (int i = 0; i < FORMS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, wait_long, tickets[i]), 0);
+    usleep(50000);
+    sw_close(f->client);
+    f->client = NULL;
+    for (int i = 0; i < FORMS; i++) {
+        void *ended;
+        pthread_join(threads[i], &ended);
+        assert_int_equal((intptr_t)ended, SW_CLOSED);
+        assert_int_equal(sw_wait(tickets[i], 0, NULL), SW_CLOSED);
+        sw_ticket_release(tickets[i]);
+    }
+}
+
 static void the_child_of_a_fork_is_told_so(void **state)
 {
     struct fixture *f = *state;
@@ -401,6 +429,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(wrong_arguments_are_named, setup, teardown),
         cmocka_unit_test_setup_teardown(deadlines_hold, setup_deaf, teardown),
         cmocka_unit_test_setup_teardown(all_can_be_cancelled, setup_deaf, teardown),
+        cmocka_unit_test_setup_teardown(closing_ends_every_wait, setup_deaf, teardown),
         cmocka_unit_test_setup_teardown(the_child_of_a_fork_is_told_so, setup, teardown),
     };
     return cmocka_run_group_tests_name("client_async", tests, NULL, NULL);

@@ -91,7 +91,8 @@ SW_API int sw_connect(const char *endpoint, const struct sw_options *options, sw
 
 /*
  * Ends the session: the server frees its groups at once. Requests under way end with SW_CLOSED, callbacks included,
- * before it returns; tickets stay valid until released. NULL is fine. No other thread may use the client any more.
+ * before it returns; tickets stay valid until released, and other threads may be waiting for them. For anything else no
+ * other thread may use the client any more. NULL is fine.
  */
 SW_API void sw_close(sw_client *client);
 
