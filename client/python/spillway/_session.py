@@ -29,12 +29,14 @@ from typing import NamedTuple
 import torch
 
 from . import _info, _native, errors
+from ._args import batches
 from ._entry import Entry, Flight, Outcome, Payload, Retired, key_of, traits_of
 from ._footprint import DTYPES, Extent, compact, elements, extent_of, whole
 from ._handles import Spilled, VersionWatch
 from ._pause import Pause
 from ._stats import OffloadStats
-from .client import Client, batches
+from .client import Client
+from .ticket import ticket_info
 
 # How long the freeing thread gathers names before it sends them: one request then frees many tensors.
 _GATHER_S = 0.002
@@ -125,7 +127,7 @@ class Session:
             0,
             self._settings.timeout_ms,
         )
-        self.client._submit_get(_Lent(flat), args, int).result()
+        self.client._submit_get(_Lent(flat), args, lambda _: None).result()
         with self._lock:
             self._stats.fetched += 1
             self._stats.fetched_bytes += wanted_bytes
@@ -371,5 +373,6 @@ class _Lent:
         self._tensor = None
 
 
-def _outcome(info: _native.Info) -> Outcome:
+def _outcome(native: ctypes.c_void_p) -> Outcome:
+    info = ticket_info(native)
     return Outcome(info.raw_bytes, info.stored_bytes, info.generation)
