@@ -1,10 +1,13 @@
 """spillway.Client against a real daemon."""
 
 import gc
+import os
 import pickle
+import shutil
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -349,3 +352,21 @@ def test_missing_library_is_explained():
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert ended.returncode == 1
     assert "ImportError" in ended.stderr and "SPILLWAY_LIBRARY" in ended.stderr
+
+
+def test_a_source_tree_offers_no_instrumented_library(tmp_path):
+    """A sanitizer's build, however new, ends an interpreter that is not instrumented."""
+    package = Path(spillway.__file__).parent
+    shutil.copytree(package, tmp_path / "client/python/spillway")
+    (tmp_path / "CMakePresets.json").write_text("{}")
+    for age, preset in enumerate(["asan", "tsan", "fuzz", "dev", "release", "bench"]):
+        library = tmp_path / "build" / preset / "client/libspillway.so"
+        library.parent.mkdir(parents=True)
+        library.write_bytes(b"")
+        os.utime(library, (1e9 - age, 1e9 - age))
+    # The true library is needed for the import itself.
+    script = "import os; from spillway import _native; del os.environ['SPILLWAY_LIBRARY']; print(*_native._candidates())"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "client/python")}
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, env=environment)
+    found = [Path(line).parts[-3] for line in ended.stdout.split() if "build" in Path(line).parts]
+    assert found == ["dev", "release", "bench"], ended.stderr

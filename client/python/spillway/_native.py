@@ -133,6 +133,7 @@ _PROTOTYPES = {
     "sw_fingerprint": (c_uint64, [c_void_p, c_size_t]),
 }
 
+_USABLE_PRESETS = ("release", "bench", "dev")
 _FILE_NAMES = ("libspillway.so.0", "libspillway.so")
 
 
@@ -142,10 +143,12 @@ def _candidates() -> list[str]:
         return [chosen]
     package = Path(__file__).resolve().parent
     beside = [package / name for name in _FILE_NAMES]
-    # In a source tree: the newest build wins, which is the one that somebody works with.
+    # In a source tree: the newest build wins, which is the one that somebody works with. Only of those that are for use:
+    # an instrumented library ends an interpreter that is not.
     root = package.parents[2]
-    built = root.glob("build/*/client/libspillway.so") if (root / "CMakePresets.json").is_file() else []
-    newest_first = sorted(built, key=lambda path: path.stat().st_mtime, reverse=True)
+    in_tree = (root / "CMakePresets.json").is_file()
+    built = [root / "build" / preset / "client/libspillway.so" for preset in _USABLE_PRESETS] if in_tree else []
+    newest_first = sorted(filter(Path.is_file, built), key=lambda path: path.stat().st_mtime, reverse=True)
     found = [str(path) for path in [*beside, *newest_first] if path.is_file()]
     system = ctypes.util.find_library("spillway")
     return [*found, *([system] if system else []), *_FILE_NAMES]
