@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import spillway
 from spillway import _dtypes
@@ -195,6 +196,17 @@ def test_errors(client):
             call()
     assert client.list() == []
     assert issubclass(spillway.DeadlineError, TimeoutError)
+
+
+def test_a_torch_tensor_is_told_the_way(client):
+    """The error says what to write, and what it says works."""
+    tensor = torch.randn(3, 4, requires_grad=True)
+    with pytest.raises(TypeError, match=r"torch.Tensor: pass tensor.detach\(\).cpu\(\).numpy\(\)"):
+        client.put("a", tensor)
+    assert client.put("a", tensor.detach().cpu().numpy()).dtype == "F32"
+    half = tensor.bfloat16()
+    info = client.put("a", half.detach().cpu().view(torch.int16).numpy(), dtype="BF16")
+    assert (info.dtype, info.shape) == ("BF16", (3, 4))
 
 
 def test_no_daemon(tmp_path):
