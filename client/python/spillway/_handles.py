@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NoReturn
 
 import torch
@@ -30,13 +31,12 @@ class VersionWatch:
         return self._alias._version != self._noted
 
     def check(self, size: torch.Size) -> None:
-        check_version(self._alias, self._noted, size)
+        if self.moved():
+            raise_moved(self._alias, self._noted, size)
 
 
-def check_version(tensor: torch.Tensor, noted: int, size: torch.Size) -> None:
+def raise_moved(tensor: torch.Tensor, noted: int, size: Iterable[int]) -> NoReturn:
     """Raises what plain torch raises."""
-    if tensor._version == noted:
-        return
     raise RuntimeError(
         "one of the variables needed for gradient computation has been modified by an inplace operation: "
         f"[{tensor.type()} {list(size)}] is at version {tensor._version}; expected version {noted} instead. "
@@ -56,8 +56,9 @@ class Kept:
         self._version = None if tensor.is_inference() else tensor._version
 
     def restore(self) -> torch.Tensor:
-        if self._version is not None:
-            check_version(self._tensor, self._version, self._tensor.shape)
+        # Its shape is asked for only then: a nested tensor has none.
+        if self._version is not None and self._tensor._version != self._version:
+            raise_moved(self._tensor, self._version, () if self._tensor.is_nested else self._tensor.shape)
         return self._tensor
 
 
