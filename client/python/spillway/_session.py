@@ -23,6 +23,7 @@ import queue
 import secrets
 import threading
 import time
+import warnings
 import weakref
 from typing import NamedTuple
 
@@ -78,6 +79,7 @@ class Session:
         self._live = 0
         self._exited = False
         self._missed_free = False
+        self._warned = False
         self._ended = threading.Event()
         self._pause = Pause()
         # What a backward pass raised: the end of the block restores it.
@@ -135,6 +137,9 @@ class Session:
 
     def flush(self, timeout: float = _END_S) -> bool:
         """Waits until all puts have landed and what has been dropped so far is freed in the daemon."""
+        # A child has no thread that would free, and no end of the wait.
+        if os.getpid() != self.pid:
+            raise errors.make(errors.FORKED)
         self._settle(0)
         freed = threading.Event()
         self.retired.put(freed)
@@ -277,6 +282,11 @@ class Session:
         self._pause.after(error)
         with self._lock:
             self._stats.last_error = str(error)
+            # The settings as such work (_opening.py): it is this kind of tensor. Too large is told by the counts.
+            warn = isinstance(error, errors.UsageError) and error.status != errors.TOO_LARGE and not self._warned
+            self._warned = self._warned or warn
+        if warn:
+            warnings.warn(f"spillwayd refuses some tensors, which stay in the process: {error}", RuntimeWarning)
         return error.status_name.lower()
 
     def _count_failure(self, error: errors.SpillwayError) -> None:
