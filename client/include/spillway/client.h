@@ -104,7 +104,7 @@ struct sw_put_args {
     uint32_t ndim; /* 0: a scalar */
     const uint64_t *shape; /* row-major; borrowed during the call */
     uint64_t group; /* 0: none. Else any number: objects of one group are freed together, at the latest with the session */
-    const char *format; /* NULL: the server's policy decides (lossless by default); else "lossless", "raw", "gecko", "sfp-1-4-2" ... */
+    const char *format; /* NULL: the server's policy decides (lossless by default); else "sfp-1-4-2" or another (spillway put --help) */
     uint32_t timeout_ms; /* 0: the client's */
 };
 
