@@ -382,3 +382,23 @@ def test_a_source_tree_offers_no_instrumented_library(tmp_path):
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, env=environment)
     found = [Path(line).parts[-3] for line in ended.stdout.split() if "build" in Path(line).parts]
     assert found == ["dev", "release", "bench"], ended.stderr
+
+
+def test_only_arrays_need_numpy(daemon):
+    """All else works where there is neither numpy nor torch, and what does not says so."""
+    script = f"""
+import sys
+sys.modules["numpy"] = sys.modules["torch"] = None
+import spillway
+with spillway.Client({daemon.endpoint!r}) as client:
+    client.put("without", bytearray(b"numpy"))
+    assert client.get_bytes("without") == b"numpy" and client.list() and client.stats()
+    try:
+        client.get("without")
+    except ImportError as missing:
+        print(missing)
+    client.free("without")
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 0, ended.stderr
+    assert "install numpy" in ended.stdout
