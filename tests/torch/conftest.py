@@ -31,9 +31,9 @@ def pytest_configure() -> None:
 class Daemon:
     """One spillwayd process on a socket in `directory`."""
 
-    def __init__(self, directory: Path, memory: str, grace: str = "10s") -> None:
+    def __init__(self, directory: Path, memory: str, *flags: str) -> None:
         self._socket = directory / "spillway.sock"
-        self._flags = ["--memory", memory, "--grace", grace]
+        self._flags = ["--memory", memory, *flags]
         self._log = open(directory / "log", "ab")
         self.endpoint = f"unix:{self._socket}"
         self.start()
@@ -111,10 +111,10 @@ def make_daemon(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
     """For tests that kill their daemon or want it small."""
     started: list[Daemon] = []
 
-    def make(memory: str = "256M", grace: str = "10s") -> Daemon:
+    def make(memory: str = "256M", *flags: str) -> Daemon:
         directory = tmp_path / str(len(started))
         directory.mkdir()
-        started.append(Daemon(directory, memory, grace))
+        started.append(Daemon(directory, memory, *flags))
         return started[-1]
 
     yield make

@@ -291,7 +291,7 @@ def test_forked_child(client, gone):
 
 def test_child_does_not_outlive_the_trainer_in_the_daemon(make_daemon):
     """A killed trainer's tensors go after the grace, although a worker that it forked lives on."""
-    daemon = make_daemon(grace="200ms")
+    daemon = make_daemon("256M", "--grace", "200ms")
     with spillway.Client(daemon.endpoint) as watcher:
         read, write = os.pipe()
         trainer = os.fork()

@@ -1,6 +1,7 @@
 """Memory that changes, moves or goes without torch's knowing, and what is shared all the same."""
 
 import contextlib
+import socket
 
 import numpy as np
 import pytest
@@ -164,6 +165,30 @@ def test_memory_that_moves_under_way_stays(make_daemon, move):
         total.backward()
         assert torch.equal(x.grad, x.detach().exp())
         assert offload.stats.failures == 0
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.mark.parametrize("how", ["argument", "environment"])
+def test_over_tcp_the_library_reads_a_copy(make_daemon, monkeypatch, how):
+    """It computes checksums there: memory that is taken away would be the end of the process."""
+    endpoint = f"tcp:127.0.0.1:{free_port()}"
+    daemon = make_daemon("256M", "--listen", endpoint)
+    monkeypatch.setenv("SPILLWAY_ENDPOINT", endpoint)
+    x = torch.randn(8 << 20, requires_grad=True)
+    with spillway.Client(endpoint if how == "argument" else None) as client:
+        with offloading(client, window_bytes=1 << 30) as offload:
+            with daemon.frozen():
+                total = (y := x.exp()).sum()
+                untyped(y).resize_(0)
+            offload.flush()
+            total.backward()
+    assert torch.equal(x.grad, x.detach().exp())
+    assert offload.stats.spilled == 1 and not offload.stats.kept
 
 
 def test_memory_that_is_gone_is_an_error(make_daemon):

@@ -1,7 +1,9 @@
 """Deadlines, keyboard interrupts, and exceptions in the middle of an answer."""
 
+import contextlib
 import os
 import signal
+import socket
 import threading
 import time
 
@@ -47,20 +49,43 @@ def test_timeout_is_of_the_whole_call(frozen, call):
     assert 0.2 < time.monotonic() - begin < 2
 
 
-@pytest.mark.parametrize("call", [*CALLS.values(), lambda client: client.free("a")], ids=[*CALLS, "free"])
-def test_a_keyboard_interrupt_ends_every_wait(frozen, call):
+@contextlib.contextmanager
+def interrupted():
+    """A keyboard interrupt comes soon, and ends what is being waited for."""
     # Whoever started this in the background may have had it ignore them.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
     begin = time.monotonic()
     timer.start()
-    with pytest.raises(KeyboardInterrupt):
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            yield
+            # For a call that ended early: the interrupt must not hit the next test.
+            time.sleep(5)
+        assert time.monotonic() - begin < 2
+    finally:
+        timer.join()
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("call", [*CALLS.values(), lambda client: client.free("a")], ids=[*CALLS, "free"])
+def test_a_keyboard_interrupt_ends_every_wait(frozen, call):
+    with interrupted():
         call(frozen)
-        # For a call that ended early: the interrupt must not hit the next test.
-        time.sleep(5)
-    assert time.monotonic() - begin < 2
-    timer.join()
-    signal.signal(signal.SIGINT, before)
+
+
+def test_a_keyboard_interrupt_ends_connecting(tmp_path):
+    """And what connects all the same is closed then."""
+    with socket.socket(socket.AF_UNIX) as deaf:
+        deaf.bind(f"{tmp_path}/socket")
+        deaf.listen()
+        threads = threading.active_count()
+        with interrupted():
+            spillway.Client(f"unix:{tmp_path}/socket", connect_timeout=3)
+        until = time.monotonic() + 5
+        while threading.active_count() > threads:
+            assert time.monotonic() < until
+            time.sleep(0.05)
 
 
 class Interrupted(BaseException):

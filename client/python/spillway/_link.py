@@ -113,16 +113,45 @@ def is_done(ticket: ctypes.c_void_p) -> bool:
     return lib.sw_ticket_result(ticket, None, None, byref(err)) != errors.INVALID
 
 
+class _Attempt:
+    """Connecting, which may take its time, in a thread that can be left to it."""
+
+    def __init__(self, endpoint: str | None, options: _native.Options) -> None:
+        self.handle = ctypes.c_void_p()
+        self.err = _native.Error()
+        self.status = 0
+        self._endpoint = endpoint.encode() if endpoint else None
+        self._options = options
+        self._lock = threading.Lock()
+        self._ended = self._unwanted = False
+
+    def run(self) -> None:
+        self.status = lib.sw_connect(self._endpoint, self._options, byref(self.handle), byref(self.err))
+        with self._lock:
+            self._ended = True
+            if self._unwanted:
+                lib.sw_close(self.handle)
+
+    def give_up(self) -> None:
+        with self._lock:
+            self._unwanted = True
+            if self._ended:
+                lib.sw_close(self.handle)
+
+
 def connect(endpoint: str | None, name: str, connect_timeout_ms: int, timeout_ms: int) -> Link:
-    handle = ctypes.c_void_p()
-    err = _native.Error()
-    options = _native.Options(name.encode(), connect_timeout_ms, timeout_ms)
+    attempt = _Attempt(endpoint, _native.Options(name.encode(), connect_timeout_ms, timeout_ms))
     try:
-        status = lib.sw_connect(endpoint.encode() if endpoint else None, options, byref(handle), byref(err))
-        errors.check(status, err)
-        assert handle.value is not None
-        return Link(handle.value)
+        if threading.current_thread() is threading.main_thread():
+            # An interrupt ends the wait for another thread, but no call into the library.
+            worker = threading.Thread(target=attempt.run, name="spillway-connect", daemon=True)
+            worker.start()
+            worker.join()
+        else:
+            attempt.run()
+        errors.check(attempt.status, attempt.err)
+        assert attempt.handle.value is not None
+        return Link(attempt.handle.value)
     except BaseException:
-        # An interrupt that came meanwhile is raised once the connection is there.
-        lib.sw_close(handle)
+        attempt.give_up()
         raise

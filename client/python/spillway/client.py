@@ -38,8 +38,7 @@ class Client:
 
     `endpoint` is "unix:PATH" or "tcp:HOST:PORT"; without one, $SPILLWAY_ENDPOINT and then the usual sockets are tried.
     Times are seconds. A broken connection is restored behind the caller's back. What the daemon knows under a group
-    number ends with the client; other objects stay. A keyboard interrupt ends every wait but the one for the first
-    connection, which takes at most `connect_timeout`.
+    number ends with the client; other objects stay. A keyboard interrupt ends every wait.
 
     In a forked child every call raises ForkedError: connect anew there.
     """
