@@ -95,8 +95,8 @@ struct sw_client {
     int wake_fd;   /* eventfd: the I/O thread has work */
     int driver_fd; /* eventfd: the driver's ticket was finished by somebody else */
     pthread_t thread;
-    atomic_uint refs;     /* the caller, and each ticket */
-    atomic_ullong groups; /* last number given out */
+    atomic_uint refs;               /* the caller, and each ticket */
+    atomic_ullong groups;           /* last number given out */
     struct sw_client *watched_next; /* fork.c's */
 
     pthread_mutex_t turnstile;

@@ -33,7 +33,8 @@ static void *unpack(const struct sw_ticket *t, const ProtobufCMessageDescriptor 
 
 /* What a page's items are given to: objects or spaces. */
 struct sink {
-    sw_list_fn object;
+    bool of_spaces;
+    sw_list_fn object; /* the one that it is of */
     sw_space_fn space;
     void *user;
 };
@@ -58,7 +59,7 @@ static int give_space(const struct sink *sink, const Spillway__V1__SpaceInfo *m,
 
 static size_t page_count(const struct sink *sink, const Spillway__V1__ListDone *page)
 {
-    return sink->object ? page->n_objects : page->n_spaces;
+    return sink->of_spaces ? page->n_spaces : page->n_objects;
 }
 
 /* Hands out a page, and notes its last name in `after`, from where the next one goes on. */
@@ -68,10 +69,10 @@ static int give_page(const struct sink *sink, const Spillway__V1__ListDone *page
     int rc = 0;
 
     for (size_t i = 0; rc == 0 && i < page_count(sink, page); i++)
-        rc = sink->object ? give_object(sink, page->objects[i], err) : give_space(sink, page->spaces[i], err);
+        rc = sink->of_spaces ? give_space(sink, page->spaces[i], err) : give_object(sink, page->objects[i], err);
     if (rc == 0) {
         size_t last = page_count(sink, page) - 1;
-        const char *name = sink->object ? page->objects[last]->name : page->spaces[last]->space;
+        const char *name = sink->of_spaces ? page->spaces[last]->space : page->objects[last]->name;
         memcpy(after, name, strlen(name) + 1); /* it fits: the conversion checked */
     }
     return rc;
@@ -119,7 +120,7 @@ static int list_pages(sw_client *c, struct sw_list_args args, const struct sink 
 
     args.after = after;
     while (rc == 0 && more) {
-        struct sw_ticket *t = list_prepare(c, &args, sink->space != NULL, err);
+        struct sw_ticket *t = list_prepare(c, &args, sink->of_spaces, err);
         if (!t)
             return err->status;
         rc = sw_ticket_run(t, err);
@@ -140,7 +141,7 @@ int sw_list(sw_client *c, const char *space, const char *prefix, sw_list_fn each
 
 int sw_list_spaces(sw_client *c, sw_space_fn each, void *user, struct sw_error *err)
 {
-    struct sink sink = {.space = each, .user = user};
+    struct sink sink = {.of_spaces = true, .space = each, .user = user};
     struct sw_error own;
 
     return list_pages(c, (struct sw_list_args){0}, &sink, err ? err : &own);
@@ -172,7 +173,7 @@ static int ticket_list(const struct sw_ticket *t, const struct sink *sink, int *
     bool goes_on = false;
 
     err = err ? err : &own;
-    int rc = sw_ticket_of(t, t->type == SW_FRAME_LIST && t->of_spaces == (sink->space != NULL), err);
+    int rc = sw_ticket_of(t, t->type == SW_FRAME_LIST && t->of_spaces == sink->of_spaces, err);
     if (rc == 0)
         rc = ticket_give(t, sink, &goes_on, after, err);
     if (rc == 0 && more)
@@ -187,7 +188,7 @@ int sw_ticket_list(const sw_ticket *t, sw_list_fn each, void *user, int *more, s
 
 int sw_ticket_spaces(const sw_ticket *t, sw_space_fn each, void *user, int *more, struct sw_error *err)
 {
-    return ticket_list(t, &(struct sink){.space = each, .user = user}, more, err);
+    return ticket_list(t, &(struct sink){.of_spaces = true, .space = each, .user = user}, more, err);
 }
 
 int sw_submit_stats(sw_client *c, uint32_t timeout_ms, sw_done_fn done, void *user, sw_ticket **ticket,

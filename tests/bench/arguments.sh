@@ -25,7 +25,7 @@ check() {
 run=(tests/bench/run.sh)
 check 2 "which suite" "${run[@]}"
 check 2 "no suite is called 'encode'" "${run[@]}" encode
-check 2 "no figure of the suite codec matches 'codec/nothing/*'" "${run[@]}" codec --only 'codec/nothing/*' --build "$build"
+check 2 "no figure of the suite codec matches 'codec/no/*'" "${run[@]}" codec --only 'codec/no/*' --build "$build"
 check 2 "no figure of the suite transport matches 'nothing'" "${run[@]}" transport --only nothing --build "$build"
 check 2 "--data: there is no directory '$absent'" "${run[@]}" codec --data "$absent" --build "$build"
 check 2 "SPILLWAY_DATA: there is no directory '$absent'" env SPILLWAY_DATA="$absent" "${run[@]}" codec --build "$build"

@@ -377,7 +377,7 @@ def test_a_source_tree_offers_no_instrumented_library(tmp_path):
         library.write_bytes(b"")
         os.utime(library, (1e9 - age, 1e9 - age))
     # The true library is needed for the import itself.
-    script = "import os; from spillway import _native; del os.environ['SPILLWAY_LIBRARY']; print(*_native._candidates())"
+    script = "import os, spillway; del os.environ['SPILLWAY_LIBRARY']; print(*spillway._native._candidates())"
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "client/python")}
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, env=environment)
     found = [Path(line).parts[-3] for line in ended.stdout.split() if "build" in Path(line).parts]

@@ -1,4 +1,4 @@
-"""What is configured wrongly is said; what is odd, or fails in our own code, costs memory and never the training run."""
+"""What is configured wrongly is said; what is odd, or fails in our own code, costs memory and not the training run."""
 
 import threading
 import time

@@ -11,13 +11,13 @@
  *     sw_get(client, &(struct sw_get_args){.name = "layer1/weight"}, data, bytes, NULL, &err);
  *     sw_close(client);
  *
- * The library never aborts, prints, changes signal handlers or blocks without a deadline. Each call ends in one definite
- * status (spillway/status.h): 0, or negative with `err`, which may be NULL, filled in. A client may be used by any number of
- * threads at once; one thread of its own does the socket work. A broken connection is restored behind the caller's back
- * as long as deadlines and the server's grace allow; requests under way are then repeated.
+ * The library never aborts, prints, changes signal handlers or blocks without a deadline. Each call ends in one
+ * definite status (spillway/status.h): 0, or negative with `err`, which may be NULL, filled in. A client may be used by
+ * any number of threads at once; one thread of its own does the socket work. A broken connection is restored behind the
+ * caller's back as long as deadlines and the server's grace allow; requests under way are then repeated.
  *
- * A client does not survive fork(): the child inherits no socket, so that it cannot hold its parent's session open; every
- * call returns SW_FORKED there, and sw_close only releases memory.
+ * A client does not survive fork(): the child inherits no socket, so that it cannot hold its parent's session open;
+ * every call returns SW_FORKED there, and sw_close only releases memory.
  */
 #ifndef SPILLWAY_CLIENT_H
 #define SPILLWAY_CLIENT_H
@@ -43,7 +43,7 @@ struct sw_error {
 };
 
 struct sw_options {
-    const char *client_name; /* for the server's log; NULL: "libspillway" */
+    const char *client_name;     /* for the server's log; NULL: "libspillway" */
     uint32_t connect_timeout_ms; /* 0: 5,000 */
     uint32_t request_timeout_ms; /* for requests that set none; 0: 60,000 */
 };
@@ -74,7 +74,7 @@ struct sw_info {
     uint64_t group; /* 0: none */
     uint64_t raw_bytes;
     uint64_t stored_bytes; /* its container, headers counted */
-    uint64_t generation; /* grows each time the name is put anew */
+    uint64_t generation;   /* grows each time the name is put anew */
     uint64_t age_ms;
     uint32_t chunks;
     /* What encoding found; 0 in the answers of sw_list. */
@@ -98,21 +98,23 @@ SW_API void sw_close(sw_client *client);
 
 struct sw_put_args {
     const char *space; /* NULL: "default" */
-    const char *name; /* 1 .. 1024 bytes */
+    const char *name;  /* 1 .. 1024 bytes */
     enum sw_kind kind;
     enum sw_dtype dtype;
-    uint32_t ndim; /* 0: a scalar */
+    uint32_t ndim;         /* 0: a scalar */
     const uint64_t *shape; /* row-major; borrowed during the call */
-    uint64_t group; /* 0: none. Else any number: objects of one group are freed together, at the latest with the session */
-    const char *format; /* NULL: the server's policy decides (lossless by default); else "sfp-1-4-2" or another (spillway put --help) */
+    uint64_t
+        group; /* 0: none. Else any number: objects of one group are freed together, at the latest with the session */
+    const char *format;  /* NULL: the server's policy decides (lossless by default); else "sfp-1-4-2" or another
+                            (spillway put --help) */
     uint32_t timeout_ms; /* 0: the client's */
 };
 
 /*
  * Stores the tensor whose bytes lie at `data`, replacing what had this name, atomically: readers see the old one or the
  * new one. info may be NULL. SW_INVALID (shape, dtype, format), SW_FULL, SW_QUOTA, SW_RETRY, SW_TOO_LARGE, SW_TIMEOUT,
- * SW_DISCONNECTED, SW_SHUTTING_DOWN, -EFAULT (`data` was unmapped meanwhile); on any of them the old object, if there was
- * one, is still there.
+ * SW_DISCONNECTED, SW_SHUTTING_DOWN, -EFAULT (`data` was unmapped meanwhile); on any of them the old object, if there
+ * was one, is still there.
  */
 SW_API int sw_put(sw_client *client, const struct sw_put_args *args, const void *data, struct sw_info *info,
                   struct sw_error *err);
@@ -120,10 +122,10 @@ SW_API int sw_put(sw_client *client, const struct sw_put_args *args, const void 
 struct sw_get_args {
     const char *space; /* NULL: "default" */
     const char *name;
-    uint64_t offset; /* first raw byte wanted */
-    uint64_t length; /* bytes wanted; 0: all from offset on */
+    uint64_t offset;     /* first raw byte wanted */
+    uint64_t length;     /* bytes wanted; 0: all from offset on */
     uint64_t generation; /* 0: whatever is there now; else only this one, or SW_NOT_FOUND */
-    int encoded; /* 1: the container itself (codec/CONTAINER.md) instead of the tensor; whole only */
+    int encoded;         /* 1: the container itself (codec/CONTAINER.md) instead of the tensor; whole only */
     uint32_t timeout_ms;
 };
 
@@ -172,14 +174,15 @@ SW_API uint64_t sw_new_group(sw_client *client);
  */
 typedef void (*sw_done_fn)(sw_ticket *ticket, int status, void *user);
 
-SW_API int sw_submit_put(sw_client *client, const struct sw_put_args *args, const void *data, sw_done_fn done, void *user,
-                         sw_ticket **ticket, struct sw_error *err);
+SW_API int sw_submit_put(sw_client *client, const struct sw_put_args *args, const void *data, sw_done_fn done,
+                         void *user, sw_ticket **ticket, struct sw_error *err);
 SW_API int sw_submit_get(sw_client *client, const struct sw_get_args *args, void *dst, size_t cap, sw_done_fn done,
                          void *user, sw_ticket **ticket, struct sw_error *err);
 SW_API int sw_submit_free(sw_client *client, const char *space, const char *const *names, size_t count, sw_done_fn done,
                           void *user, sw_ticket **ticket, struct sw_error *err);
 
-/* timeout_ms 0: the client's. A range of a tensor is fetched by sw_submit_get, whose arguments have offset and length. */
+/* timeout_ms 0: the client's. A range of a tensor is fetched by sw_submit_get, whose arguments have offset and length.
+ */
 SW_API int sw_submit_stat(sw_client *client, const char *space, const char *name, uint32_t timeout_ms, sw_done_fn done,
                           void *user, sw_ticket **ticket, struct sw_error *err);
 SW_API int sw_submit_free_group(sw_client *client, uint64_t group, uint32_t timeout_ms, sw_done_fn done, void *user,
@@ -194,9 +197,9 @@ SW_API int sw_submit_ping(sw_client *client, uint32_t timeout_ms, sw_done_fn don
  * more, submit again with `after` the last name that it gave; `done` may do so.
  */
 struct sw_list_args {
-    const char *space; /* NULL: "default" */
+    const char *space;  /* NULL: "default" */
     const char *prefix; /* NULL: every name */
-    const char *after; /* only names behind this one; NULL: from the first on */
+    const char *after;  /* only names behind this one; NULL: from the first on */
     uint32_t timeout_ms;
 };
 SW_API int sw_submit_list(sw_client *client, const struct sw_list_args *args, sw_done_fn done, void *user,
@@ -226,8 +229,8 @@ SW_API void sw_cancel(sw_ticket *ticket);
 SW_API void sw_ticket_release(sw_ticket *ticket);
 
 /*
- * A checksum (XXH3-64) of memory, at memory speed, to tell later whether it has changed. It asks no client and no server.
- * bytes 0: data may be NULL.
+ * A checksum (XXH3-64) of memory, at memory speed, to tell later whether it has changed. It asks no client and no
+ * server. bytes 0: data may be NULL.
  */
 SW_API uint64_t sw_fingerprint(const void *data, size_t bytes);
 

@@ -143,8 +143,8 @@ def _candidates() -> list[str]:
         return [chosen]
     package = Path(__file__).resolve().parent
     beside = [package / name for name in _FILE_NAMES]
-    # In a source tree: the newest build wins, which is the one that somebody works with. Only of those that are for use:
-    # an instrumented library ends an interpreter that is not.
+    # In a source tree: the newest build wins, which is the one that somebody works with. Of those that are for use: an
+    # instrumented library ends an interpreter that is not.
     root = package.parents[2]
     in_tree = (root / "CMakePresets.json").is_file()
     built = [root / "build" / preset / "client/libspillway.so" for preset in _USABLE_PRESETS] if in_tree else []

@@ -6,7 +6,8 @@ batches. That holds for every way in which a graph can end: a backward pass, a s
 The group is only a backstop for frees that failed: it goes after the block has ended and the last handle is gone, at
 the latest with the connection.
 
-A storage makes one entry as long as its bytes stay what they were, which is looked at and not believed (_fingerprint.py).
+A storage makes one entry as long as its bytes stay what they were, which is looked at and not believed; see
+_fingerprint.py.
 
 A put is a Flight: it holds the memory that it reads until it has landed, and at most a window of such memory is held.
 A tensor needed earlier is taken from there. One whose put fails stays there, which is how a full daemon costs memory

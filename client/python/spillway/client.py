@@ -27,6 +27,7 @@ __all__ = ["Client", "ObjectInfo", "SpaceInfo", "Ticket"]
 _GET_TRIES = 5
 
 T = TypeVar("T")
+_Finish = Callable[[ctypes.c_void_p], T]
 
 _Names = list[str]
 _Objects = list[ObjectInfo]
@@ -201,18 +202,18 @@ class Client:
         args = get_args(name, space, offset, length, generation, timeout)
         return self._submit_get(Loan(out, writable=True), args, _result_got).result()
 
-    # Every request is a ticket, waited for or not: closing the client can then end it, and a keyboard interrupt ends the
-    # wait and leaves memory that is still being read or written alive.
+    # Every request is a ticket, waited for or not: closing the client can then end it, and a keyboard interrupt ends
+    # the wait and leaves memory that is still being read or written alive.
 
-    def _submit(self, finish: Callable[[ctypes.c_void_p], T], call: Callable[..., int], *args: Any, loan: Lent = NOTHING) -> Ticket[T]:
+    def _submit(self, finish: _Finish[T], call: Callable[..., int], *args: Any, loan: Lent = NOTHING) -> Ticket[T]:
         ticket = Ticket(self._link, loan, finish)
         self._link.submit(ticket.native, loan, call, *args)
         return ticket
 
-    def _submit_put(self, loan: Lent, args: _native.PutArgs, finish: Callable[[ctypes.c_void_p], T]) -> Ticket[T]:
+    def _submit_put(self, loan: Lent, args: _native.PutArgs, finish: _Finish[T]) -> Ticket[T]:
         return self._submit(finish, lib.sw_submit_put, byref(args), loan.address, loan=loan)
 
-    def _submit_get(self, loan: Lent, args: _native.GetArgs, finish: Callable[[ctypes.c_void_p], T]) -> Ticket[T]:
+    def _submit_get(self, loan: Lent, args: _native.GetArgs, finish: _Finish[T]) -> Ticket[T]:
         return self._submit(finish, lib.sw_submit_get, byref(args), loan.address, loan.bytes, loan=loan)
 
     def _submit_free(self, names: _Names, space: str | None) -> Ticket[int]:
@@ -233,7 +234,11 @@ class Client:
             return self._submit(_nothing, lib.sw_submit_list, byref(args))
 
         return self._pages(
-            submit, lib.sw_ticket_list, _native.LIST_FN, lambda info, _: _info.of_native(info.contents), _name_of
+            submit,
+            lib.sw_ticket_list,
+            _native.LIST_FN,
+            lambda info, _: _info.of_native(info.contents),
+            _name_of,
         )
 
     def spaces(self, *, timeout: float | None = None) -> _Spaces:
@@ -241,7 +246,11 @@ class Client:
             return self._submit(_nothing, lib.sw_submit_list_spaces, text(after), ms(timeout))
 
         return self._pages(
-            submit, lib.sw_ticket_spaces, _native.SPACE_FN, lambda info, _: _info.space_of_native(info.contents), _space_of
+            submit,
+            lib.sw_ticket_spaces,
+            _native.SPACE_FN,
+            lambda info, _: _info.space_of_native(info.contents),
+            _space_of,
         )
 
     def stats(self, *, timeout: float | None = None) -> dict[str, int]:

@@ -144,8 +144,9 @@ def offload(
                 A tensor needed while it is on its way is not fetched. This much memory the trainer does not save.
 
     Saved once is what shares a storage, while its bytes stay the same. Parameters and their views, sparse and quantised
-    tensors, subclasses, nested ones, lazy conjugates and whatever is neither on the CPU nor on CUDA stay in the process. So does
-    everything while the daemon is full or away, and what a demanded format is not for; `stats.kept` counts by reason.
+    tensors, subclasses, nested ones, lazy conjugates and whatever is neither on the CPU nor on CUDA stay in the
+    process. So does everything while the daemon is full or away, and what a demanded format is not for; `stats.kept`
+    counts saves by reason.
 
     A format, space or endpoint that cannot work raises UsageError when the block is entered. A daemon that is away is
     a warning then: it is tried again, in growing intervals, while the block lasts.
