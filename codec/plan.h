@@ -91,6 +91,11 @@ struct sw_plan sw_plan_lossless(void);
  */
 int sw_plan_parse(const char *text, struct sw_plan *plan);
 
+/* Those families in one line, for what is said of a text that is none of them. `spillway put --help` explains each. */
+#define SW_PLAN_FAMILIES                                                                                               \
+    "lossless[-cold], raw, rans, window, gecko[-delta|-bias], fpraker, sfp-S-E-M, bmN, eXmY[-c], fp8uq-eXmY, "         \
+    "mxfpN-eXmY, mxint8, nvfp4, intN[-c], groupN, grad1[-top] and mask1"
+
 /* Writes the text form. cap of SW_PLAN_TEXT_BYTES always suffices. */
 void sw_plan_print(const struct sw_plan *plan, char *text, size_t cap);
 

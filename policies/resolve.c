@@ -1,5 +1,10 @@
 #include "policies/resolve.h"
 
+static const char unknown[] = "unknown format: there are " SW_PLAN_FAMILIES "; see spillway put --help";
+
+/* What a client has room for (struct sw_error). */
+_Static_assert(sizeof unknown <= 250, "the sentence would be cut off at the client");
+
 int sw_policy_resolve(enum sw_dtype dtype, const char *demand, struct sw_plan *plan, const char **why)
 {
     if (!demand || demand[0] == '\0') {
@@ -9,7 +14,7 @@ int sw_policy_resolve(enum sw_dtype dtype, const char *demand, struct sw_plan *p
 
     struct sw_plan asked;
     if (sw_plan_parse(demand, &asked) < 0) {
-        *why = "unknown format: use lossless, raw, gecko, gecko-delta, gecko-bias or sfp-S-E-M, such as sfp-1-4-2";
+        *why = unknown;
         return SW_CODEC_INVALID;
     }
     int rc = sw_plan_check(&asked, dtype, why);

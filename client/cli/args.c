@@ -87,10 +87,7 @@ const char *sw_arg_format(const struct argp_state *state, const char *text)
 {
     struct sw_plan plan;
     if (sw_plan_parse(text, &plan) < 0)
-        argp_error(state,
-                   "there is no format '%s': take lossless, raw, gecko, gecko-delta, gecko-bias or "
-                   "sfp-S-E-M such as sfp-1-4-2",
-                   text);
+        argp_error(state, "there is no format '%s': there are " SW_PLAN_FAMILIES "; see spillway put --help", text);
     return text;
 }
 

@@ -26,7 +26,8 @@ static const struct argp_option options[] = {
     {"prefix", 'p', "PREFIX", 0, "Put PREFIX before every name", 0},
     {"kind", 'k', "KIND", 0, "activation, weight (default), gradient, optimizer or other", 0},
     {"format", 'f', "FORMAT", 0,
-     "lossless, raw, gecko, sfp-1-4-2 ... (default: what the server's policy says); tensors that are not "
+     "lossless, raw, gecko, sfp-1-4-2 ..., see put --help (default: what the server's policy says); tensors that are "
+     "not "
      "floating point stay lossless",
      0},
     {"jobs", 'j', "N", 0, "Requests under way at a time (default: 4)", 0},

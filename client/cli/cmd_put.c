@@ -17,6 +17,29 @@ static const char doc[] =
     "file, with its dtype and shape.\v"
     "Without --dtype the bytes are stored as they are (U8); without --shape they are one dimension.\n"
     "\n"
+    "Formats, by example; but for lossless and raw they are for F32, BF16 and F16:\n"
+    "  lossless         every bit, each chunk coded as is smallest\n"
+    "  lossless-cold    the same with any effort, for what lies long\n"
+    "  raw              the bytes as they are\n"
+    "  rans, window, fpraker, gecko, gecko-delta, gecko-bias\n"
+    "                   every bit, by one coding of the exponents\n"
+    "  sfp-1-4-2        1 sign, 4 exponent and 2 mantissa bits. 0 for the sign\n"
+    "                   leaves it out where it can; x or g for the exponent keeps\n"
+    "                   it, by rans or gecko. -rne rounds to nearest, -sr\n"
+    "                   stochastically, neither truncates\n"
+    "  bm8, bm6, bm5, bm4\n"
+    "                   Block Minifloat: tiles that share an exponent; -b for\n"
+    "                   gradients\n"
+    "  mxfp8-e5m2, mxfp8-e4m3, mxfp6-e3m2, mxfp6-e2m3, mxfp4-e2m1, mxint8\n"
+    "                   OCP Microscaling: blocks of 32 under a power of two\n"
+    "  group2 ... group8\n"
+    "                   equal steps over groups of 256 values, unbiased\n"
+    "  mask1            which values are positive\n"
+    "  e4m3, fp8uq-e4m3, nvfp4, int8, grad1, grad1-top\n"
+    "                   scaled by ranges of the whole tensor: minifloats of 3 to 8\n"
+    "                   bits, integers of 1 to 16; -c: a scale for each row. So\n"
+    "                   far only inspect encodes these\n"
+    "\n"
     "Examples:\n"
     "  spillway put layer1/weight w.bin --dtype F32 --shape 256,1024\n"
     "  spillway put wte model.safetensors:transformer.wte.weight\n"
@@ -29,7 +52,8 @@ static const struct argp_option options[] = {
     {"shape", KEY_SHAPE, "N,N,...", 0, "Dimensions, slowest first", 0},
     {"kind", 'k', "KIND", 0, "activation, weight, gradient, optimizer or other (default), for policies to select by",
      0},
-    {"format", 'f', "FORMAT", 0, "lossless, raw, gecko, sfp-1-4-2 ... (default: what the server's policy says)", 0},
+    {"format", 'f', "FORMAT", 0,
+     "lossless, raw, gecko, sfp-1-4-2 ..., see below (default: what the server's policy says)", 0},
     {0},
 };
 

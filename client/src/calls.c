@@ -24,9 +24,10 @@ static char *text(const char *s)
     return (char *)(uintptr_t)s;
 }
 
-/* What the server would refuse anyway, said without a round trip. NULL for a name: the request has none. */
-static int names_check(const char *space, const char *name, struct sw_error *err)
+int sw_names_check(const sw_client *c, const char *space, const char *name, struct sw_error *err)
 {
+    if (sw_client_is_forked(c))
+        return sw_error_set(err, SW_FORKED, NULL);
     if (space && (*space == '\0' || strlen(space) > SW_MAX_SPACE_BYTES))
         return sw_error_set(err, SW_INVALID, "a space has 1 to %d bytes; '%.100s' does not", SW_MAX_SPACE_BYTES, space);
     if (name && (*name == '\0' || strlen(name) > SW_MAX_NAME_BYTES))
@@ -82,7 +83,7 @@ static struct sw_ticket *put_prepare(sw_client *c, const struct sw_put_args *arg
     struct sw_tensor tensor;
     uint64_t values = 0, bytes = 0;
 
-    if (names_check(args->space, name_or_empty(args->name), err) < 0 ||
+    if (sw_names_check(c, args->space, name_or_empty(args->name), err) < 0 ||
         tensor_check(args, data, &tensor, &values, &bytes, err) < 0)
         return NULL;
 
@@ -110,7 +111,7 @@ static struct sw_ticket *get_prepare(sw_client *c, const struct sw_get_args *arg
 {
     Spillway__V1__Get get = SPILLWAY__V1__GET__INIT;
 
-    if (names_check(args->space, name_or_empty(args->name), err) < 0)
+    if (sw_names_check(c, args->space, name_or_empty(args->name), err) < 0)
         return NULL;
     if (args->encoded && (args->offset || args->length)) {
         sw_error_set(err, SW_INVALID, "a container is fetched whole: no offset, no length");
@@ -145,15 +146,35 @@ static struct sw_ticket *free_prepare(sw_client *c, const char *space, const cha
 {
     Spillway__V1__Free message = SPILLWAY__V1__FREE__INIT;
 
-    int rc = names_check(space, NULL, err);
+    int rc = sw_names_check(c, space, NULL, err);
     for (size_t i = 0; rc == 0 && i < count; i++)
-        rc = names_check(NULL, name_or_empty(names[i]), err);
+        rc = sw_names_check(c, NULL, name_or_empty(names[i]), err);
     if (rc < 0)
         return NULL;
     message.space = text(space_or_default(space));
     message.n_names = count;
     message.names = (char **)(uintptr_t)names;
     return sw_ticket_create(c, SW_FRAME_FREE, &message.base, 0, err);
+}
+
+static struct sw_ticket *stat_prepare(sw_client *c, const char *space, const char *name, uint32_t timeout_ms,
+                                      struct sw_error *err)
+{
+    Spillway__V1__Stat message = SPILLWAY__V1__STAT__INIT;
+
+    if (sw_names_check(c, space, name_or_empty(name), err) < 0)
+        return NULL;
+    message.space = text(space_or_default(space));
+    message.name = text(name);
+    return sw_ticket_create(c, SW_FRAME_STAT, &message.base, timeout_ms, err);
+}
+
+static struct sw_ticket *free_group_prepare(sw_client *c, uint64_t group, uint32_t timeout_ms, struct sw_error *err)
+{
+    Spillway__V1__FreeGroup message = SPILLWAY__V1__FREE_GROUP__INIT;
+
+    message.group = group;
+    return sw_ticket_create(c, SW_FRAME_FREE_GROUP, &message.base, timeout_ms, err);
 }
 
 /* What a caller wants of an answer; any of it may be NULL. */
@@ -198,16 +219,10 @@ int sw_get(sw_client *c, const struct sw_get_args *args, void *dst, size_t cap, 
 
 int sw_stat(sw_client *c, const char *space, const char *name, struct sw_info *info, struct sw_error *err)
 {
-    Spillway__V1__Stat message = SPILLWAY__V1__STAT__INIT;
     struct sw_error own;
 
     err = err ? err : &own;
-    int rc = names_check(space, name_or_empty(name), err);
-    if (rc < 0)
-        return rc;
-    message.space = text(space_or_default(space));
-    message.name = text(name);
-    return run(sw_ticket_create(c, SW_FRAME_STAT, &message.base, 0, err), (struct wanted){.info = info}, err);
+    return run(stat_prepare(c, space, name, 0, err), (struct wanted){.info = info}, err);
 }
 
 /* How many of the names fit into one request. */
@@ -228,6 +243,8 @@ int sw_free(sw_client *c, const char *space, const char *const *names, size_t co
     int rc = 0;
 
     err = err ? err : &own;
+    if (count == 0)
+        rc = sw_names_check(c, space, NULL, err);
     while (rc == 0 && count > 0) {
         size_t n = free_batch(names, count);
         uint64_t some = 0;
@@ -243,12 +260,10 @@ int sw_free(sw_client *c, const char *space, const char *const *names, size_t co
 
 int sw_free_group(sw_client *c, uint64_t group, uint64_t *freed, struct sw_error *err)
 {
-    Spillway__V1__FreeGroup message = SPILLWAY__V1__FREE_GROUP__INIT;
     struct sw_error own;
 
     err = err ? err : &own;
-    message.group = group;
-    return run(sw_ticket_create(c, SW_FRAME_FREE_GROUP, &message.base, 0, err), (struct wanted){.freed = freed}, err);
+    return run(free_group_prepare(c, group, 0, err), (struct wanted){.freed = freed}, err);
 }
 
 int sw_ping(sw_client *c, uint64_t *rtt_ns, struct sw_error *err)
@@ -263,25 +278,13 @@ int sw_ping(sw_client *c, uint64_t *rtt_ns, struct sw_error *err)
     return rc;
 }
 
-/* Submits a prepared ticket, if there is one, for the caller to keep. */
-static int hand_out(struct sw_ticket *t, sw_done_fn done, void *user, sw_ticket **ticket, const struct sw_error *err)
-{
-    if (!t)
-        return err->status;
-    t->callback = done;
-    t->user = user;
-    *ticket = t; /* before it is submitted: the callback may come at once */
-    sw_ticket_submit(t);
-    return 0;
-}
-
 int sw_submit_put(sw_client *c, const struct sw_put_args *args, const void *data, sw_done_fn done, void *user,
                   sw_ticket **ticket, struct sw_error *err)
 {
     struct sw_error own;
 
     err = err ? err : &own;
-    return hand_out(put_prepare(c, args, data, err), done, user, ticket, err);
+    return sw_ticket_hand_out(put_prepare(c, args, data, err), done, user, ticket, err);
 }
 
 int sw_submit_get(sw_client *c, const struct sw_get_args *args, void *dst, size_t cap, sw_done_fn done, void *user,
@@ -290,7 +293,7 @@ int sw_submit_get(sw_client *c, const struct sw_get_args *args, void *dst, size_
     struct sw_error own;
 
     err = err ? err : &own;
-    return hand_out(get_prepare(c, args, dst, cap, err), done, user, ticket, err);
+    return sw_ticket_hand_out(get_prepare(c, args, dst, cap, err), done, user, ticket, err);
 }
 
 int sw_submit_free(sw_client *c, const char *space, const char *const *names, size_t count, sw_done_fn done, void *user,
@@ -299,5 +302,41 @@ int sw_submit_free(sw_client *c, const char *space, const char *const *names, si
     struct sw_error own;
 
     err = err ? err : &own;
-    return hand_out(free_prepare(c, space, names, count, err), done, user, ticket, err);
+    return sw_ticket_hand_out(free_prepare(c, space, names, count, err), done, user, ticket, err);
+}
+
+int sw_submit_stat(sw_client *c, const char *space, const char *name, uint32_t timeout_ms, sw_done_fn done, void *user,
+                   sw_ticket **ticket, struct sw_error *err)
+{
+    struct sw_error own;
+
+    err = err ? err : &own;
+    return sw_ticket_hand_out(stat_prepare(c, space, name, timeout_ms, err), done, user, ticket, err);
+}
+
+int sw_submit_free_group(sw_client *c, uint64_t group, uint32_t timeout_ms, sw_done_fn done, void *user,
+                         sw_ticket **ticket, struct sw_error *err)
+{
+    struct sw_error own;
+
+    err = err ? err : &own;
+    return sw_ticket_hand_out(free_group_prepare(c, group, timeout_ms, err), done, user, ticket, err);
+}
+
+int sw_submit_ping(sw_client *c, uint32_t timeout_ms, sw_done_fn done, void *user, sw_ticket **ticket,
+                   struct sw_error *err)
+{
+    struct sw_error own;
+
+    err = err ? err : &own;
+    return sw_ticket_hand_out(sw_ticket_create(c, SW_FRAME_PING, NULL, timeout_ms, err), done, user, ticket, err);
+}
+
+int sw_ticket_freed(const sw_ticket *t, uint64_t *freed, struct sw_error *err)
+{
+    int rc = sw_ticket_of(t, t->type == SW_FRAME_FREE || t->type == SW_FRAME_FREE_GROUP, err);
+
+    if (rc == 0 && freed)
+        *freed = t->freed;
+    return rc;
 }

@@ -100,11 +100,15 @@ static int thread_start(sw_client *c)
 
 static int client_start(sw_client *c)
 {
+    int rc = sw_fork_prepare();
+
+    if (rc < 0)
+        return rc;
     c->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     c->driver_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (c->wake_fd < 0 || c->driver_fd < 0)
         return SW_NO_MEMORY;
-    int rc = memory_take(c);
+    rc = memory_take(c);
     return rc < 0 ? rc : thread_start(c);
 }
 
@@ -120,7 +124,6 @@ static void client_stop(sw_client *c)
 
 static void client_drop(sw_client *c)
 {
-    close_fd(&c->conn.fd);
     close_fd(&c->wake_fd);
     close_fd(&c->driver_fd);
     sw_client_unref(c);
@@ -162,7 +165,7 @@ void sw_close(sw_client *c)
 {
     if (!c)
         return;
-    /* A child has copies of the descriptors and no I/O thread: it must not say a word on its parent's stream. */
+    /* A child has no I/O thread, and no socket any more. */
     if (!sw_client_is_forked(c))
         client_stop(c);
     client_drop(c);
@@ -171,4 +174,9 @@ void sw_close(sw_client *c)
 uint64_t sw_new_group(sw_client *c)
 {
     return atomic_fetch_add_explicit(&c->groups, 1, memory_order_relaxed) + 1;
+}
+
+uint64_t sw_fingerprint(const void *data, size_t bytes)
+{
+    return sw_frame_checksum(NULL, 0, data, bytes);
 }

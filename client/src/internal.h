@@ -95,8 +95,9 @@ struct sw_client {
     int wake_fd;   /* eventfd: the I/O thread has work */
     int driver_fd; /* eventfd: the driver's ticket was finished by somebody else */
     pthread_t thread;
-    atomic_uint refs;     /* the caller, and each ticket */
-    atomic_ullong groups; /* last number given out */
+    atomic_uint refs;               /* the caller, and each ticket */
+    atomic_ullong groups;           /* last number given out */
+    struct sw_client *watched_next; /* fork.c's */
 
     pthread_mutex_t turnstile;
     pthread_mutex_t lock;
@@ -143,6 +144,24 @@ void sw_client_unlock(sw_client *c);
 bool sw_client_is_forked(const sw_client *c);
 void sw_client_ref(sw_client *c);
 void sw_client_unref(sw_client *c);
+
+/*
+ * calls.c. What the server would refuse anyway, said without a round trip; to a forked child, nothing else. NULL for a
+ * name: the request has none.
+ */
+int sw_names_check(const sw_client *c, const char *space, const char *name, struct sw_error *err);
+
+/*
+ * fork.c. The socket is opened and closed only here, by the I/O thread, so that a forked child finds conn.fd as it is.
+ * prepare: before the first I/O thread starts; 0 or SW_NO_MEMORY.
+ * watch, unwatch: from when to when the client may have a socket.
+ * open: conn.fd, or -errno.
+ */
+int sw_fork_prepare(void);
+void sw_fork_watch(sw_client *c);
+void sw_fork_unwatch(sw_client *c);
+int sw_socket_open(sw_client *c, int family);
+void sw_socket_close(sw_client *c);
 
 /*
  * io.c. All but main and poll_ms are called locked.

@@ -163,6 +163,7 @@ void *sw_io_main(void *client)
 {
     sw_client *c = client;
 
+    sw_fork_watch(c);
     sw_client_lock(c);
     first_connection(c);
     while (!c->closing) {
@@ -178,5 +179,6 @@ void *sw_io_main(void *client)
     sw_requests_end_all(c, SW_CLOSED, sw_status_text(SW_CLOSED));
     run_callbacks(c);
     sw_client_unlock(c);
+    sw_fork_unwatch(c);
     return NULL;
 }

@@ -28,14 +28,13 @@ void sw_link_break(sw_client *c, int status, const char *why)
 }
 
 /* A fresh connection on an open socket: nothing of the last one is left but the buffers. */
-static int connection_reset(struct sw_connection *conn, int fd)
+static int connection_reset(struct sw_connection *conn)
 {
     sw_parser_finish(&conn->parser);
     int rc = sw_parser_init(&conn->parser, conn->message);
     if (rc < 0)
         return rc;
 
-    conn->fd = fd;
     conn->ready = conn->leaving = conn->want_write = conn->bulk_turn = false;
     conn->broken = 0;
     conn->target = NULL;
@@ -57,8 +56,7 @@ void sw_link_close(sw_client *c)
         pthread_cond_wait(&c->changed, &c->lock);
     sw_requests_requeue(c, conn->broken);
     sw_send_discard(c);
-    close(conn->fd);
-    conn->fd = -1;
+    sw_socket_close(c);
     conn->ready = false;
 }
 
@@ -90,17 +88,17 @@ static void tcp_tune(int fd)
 static int address_connect(sw_client *c, size_t index, uint64_t until_ns)
 {
     const struct sockaddr *address = (const struct sockaddr *)&c->endpoint.at[index].address;
-    int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int rc = sw_socket_open(c, address->sa_family);
     int error = 0;
-    int rc;
 
-    if (fd < 0)
-        return -errno;
-    rc = connection_reset(&c->conn, fd);
+    if (rc < 0)
+        return rc;
+    rc = connection_reset(&c->conn);
     if (rc < 0) {
-        close(fd);
+        sw_socket_close(c);
         return rc;
     }
+    int fd = c->conn.fd;
     if (c->endpoint.tcp)
         tcp_tune(fd);
     if (connect(fd, address, c->endpoint.at[index].bytes) == 0)

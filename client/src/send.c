@@ -273,6 +273,20 @@ static int outbox_write(struct sw_connection *conn)
     return outbox_is_empty(out);
 }
 
+/* The kernel found that lent memory is not there any more. That concerns its put alone; but the frame is promised, so
+ * the connection goes too, and the other requests are repeated on the next one. */
+static void memory_is_gone(sw_client *c)
+{
+    struct sw_ticket *t = c->conn.out.owner;
+
+    outbox_clear(&c->conn.out); /* first: nobody may read that memory again */
+    sw_link_break(c, SW_DISCONNECTED, "the memory of a put was taken away in the middle of a frame");
+    if (!t || t->done)
+        return;
+    sw_error_set(&t->error, -EFAULT, "the memory of this put was unmapped before it was sent: lend it until the end");
+    sw_request_abandon(c, t);
+}
+
 void sw_send_some(sw_client *c)
 {
     struct sw_connection *conn = &c->conn;
@@ -286,6 +300,10 @@ void sw_send_some(sw_client *c)
         if (outbox_is_empty(&conn->out))
             return;
         int rc = outbox_write(conn);
+        if (rc == -EFAULT) {
+            memory_is_gone(c);
+            return;
+        }
         if (rc < 0) {
             sw_link_break(c, SW_DISCONNECTED, sw_status_text(rc));
             return;

@@ -145,6 +145,26 @@ int sw_ticket_run(struct sw_ticket *t, struct sw_error *err)
     return sw_error_give(err, &t->error);
 }
 
+int sw_ticket_hand_out(struct sw_ticket *t, sw_done_fn done, void *user, sw_ticket **ticket, const struct sw_error *err)
+{
+    if (!t)
+        return err->status;
+    t->callback = done;
+    t->user = user;
+    *ticket = t; /* before it is submitted: the callback may come at once */
+    sw_ticket_submit(t);
+    return 0;
+}
+
+int sw_ticket_of(const struct sw_ticket *t, bool fits, struct sw_error *err)
+{
+    int rc = sw_ticket_result(t, NULL, NULL, err);
+
+    if (rc == 0 && !fits)
+        return sw_error_set(err, SW_INVALID, "the ticket is of another kind of request, which has no such result");
+    return rc;
+}
+
 int sw_wait(sw_ticket *t, uint32_t wait_ms, struct sw_error *err)
 {
     sw_client *c = t->client;

@@ -54,6 +54,7 @@ struct sw_ticket {
     uint64_t freed;
     uint8_t *reply; /* the answer's message, where the caller unpacks it: lists, counters */
     size_t reply_bytes;
+    bool of_spaces; /* a list: of spaces, not of objects */
 
     sw_done_fn callback;
     void *user;
@@ -81,6 +82,14 @@ void sw_ticket_submit(struct sw_ticket *ticket);
 
 /* Submits, waits for the end, and gives the status with err filled in. Unlocked. */
 int sw_ticket_run(struct sw_ticket *ticket, struct sw_error *err);
+
+/* Submits a prepared ticket for the caller to keep. NULL: the preparation failed, and err, not NULL here, says why. */
+int sw_ticket_hand_out(struct sw_ticket *ticket, sw_done_fn done, void *user, sw_ticket **handed,
+                       const struct sw_error *err);
+
+/* What every function begins with that reads a result: fits says whether the request is of its kind. The request's
+ * status, SW_FORKED, or SW_INVALID when the ticket does not fit or is not done. */
+int sw_ticket_of(const struct sw_ticket *ticket, bool fits, struct sw_error *err);
 
 void sw_queue_append(struct sw_queue *queue, struct sw_ticket *ticket);
 void sw_queue_insert_by_serial(struct sw_queue *queue, struct sw_ticket *ticket);

@@ -17,12 +17,14 @@ Prints one line per figure: name, value, unit, and what it was measured against 
   transport   spill and fetch of 4 KiB to 256 MiB through a spillwayd of its own: MB/s against memcpy, microseconds
               against a bare unix-socket ping-pong
 
-  --data DIR   measure the .safetensors files in DIR too (default: $SPILLWAY_DATA, else synthetic data only)
+  --data DIR   measure the .safetensors files in DIR too (default: $SPILLWAY_DATA, else synthetic data only); for the
+               suite codec, and of no concern to transport
   --only GLOB  only figures whose name matches, as in --only 'codec/*/lossless/*/ratio'. A run measures every tier, 512 MiB
                and two threads for the main formats alone; a GLOB that spells out format, tier or size gets any other,
-               as in --only 'codec/normal-f32/mxint8/avx2/512M/*'
+               as in --only 'codec/normal-f32/mxint8/avx2/512M/*'. A GLOB that no figure matches is an error
   --runs N     interleaved runs per median (9 to 101; default 9)
-  --build DIR  take the programs of this build directory as they are; without it, builds the preset `bench` first
+  --build DIR  take the programs of this build directory as they are; without it, installs what is missing and builds
+               the preset `bench` first: optimised as `release` is, with symbols and these programs, in build/bench
 USAGE
 }
 
@@ -33,6 +35,8 @@ fail() {
 
 suite=
 data=${SPILLWAY_DATA:-}
+named_by=SPILLWAY_DATA
+only=
 build=
 options=()
 while [[ $# -gt 0 ]]; do
@@ -41,8 +45,9 @@ while [[ $# -gt 0 ]]; do
         --data | --only | --runs | --build)
             [[ $# -ge 2 ]] || fail "$1 takes a value"
             case $1 in
-                --data) data=$2 ;;
+                --data) data=$2 named_by=--data ;;
                 --build) build=$2 ;;
+                --only) only=$2 options+=("$1" "$2") ;;
                 *) options+=("$1" "$2") ;;
             esac
             shift
@@ -60,10 +65,10 @@ case $suite in
 esac
 
 files=()
-if [[ -n $data ]]; then
-    [[ -d $data ]] || fail "--data: there is no directory '$data'"
+if [[ $suite == codec && -n $data ]]; then
+    [[ -d $data ]] || fail "$named_by: there is no directory '$data'"
     mapfile -t files < <(find -L "$data" -maxdepth 1 -name '*.safetensors' | sort)
-    [[ ${#files[@]} -gt 0 ]] || fail "--data: no .safetensors files in '$data'"
+    [[ ${#files[@]} -gt 0 ]] || fail "$named_by: no .safetensors files in '$data'"
 fi
 
 if [[ -z $build ]]; then
@@ -76,7 +81,14 @@ if [[ -z $build ]]; then
     } >build/bench.log 2>&1 || { tail -n 60 build/bench.log >&2 && exit 1; }
 fi
 
+# Hands the figures on, and fails if there were none.
+figures() {
+    awk '{ print; fflush() } END { exit NR == 0 }' && return
+    [[ -z $only ]] || fail "no figure of the suite $suite matches '$only'; without --only they are all printed"
+    fail "the suite $suite printed no figure"
+}
+
 case $suite in
-    codec) "$build/tests/bench/bench_codec" "${options[@]}" -- "${files[@]}" ;;
-    transport) "$build/tests/bench/bench_transport" "${options[@]}" -- "$build/daemon/spillwayd" ;;
+    codec) "$build/tests/bench/bench_codec" "${options[@]}" -- "${files[@]}" | figures ;;
+    transport) "$build/tests/bench/bench_transport" "${options[@]}" -- "$build/daemon/spillwayd" | figures ;;
 esac

@@ -1,5 +1,6 @@
 """What the command does without a daemon: usage, hostile safetensors files, inspecting files."""
 import json
+import re
 import struct
 import unittest
 
@@ -34,6 +35,8 @@ class UsageTest(CommandTest):
             ("--shape needs --dtype", "put", "name", "-", "--shape", "3"),
             ("there is no kind", "put", "name", "-", "--kind", "heavy"),
             ("there is no format", "put", "name", "-", "--format", "sfp-1-99-2"),
+            ("lossless[-cold], raw, rans", "put", "name", "-", "--format", "mxfp9"),
+            ("see spillway put --help", "import", "file", "--format", "mxfp9"),
             ("say which object", "stat"),
             ("a range looks like", "get", "name", "--range", "7"),
             ("a range looks like", "get", "name", "--range", "7:0"),
@@ -46,6 +49,15 @@ class UsageTest(CommandTest):
             ("--count takes", "ping", "-c", "0"),
         ]:
             self.assert_fails(USAGE, said, *words)
+
+    def test_the_formats_that_put_explains_are_there(self):
+        text = spillway("put", "--help").text
+        table = text[text.index("Formats, by example") : text.index("Examples:")]
+        for family in ("lossless", "sfp-1-4-2", "bm8", "mxfp8-e5m2", "group2", "mask1", "e4m3", "nvfp4", "grad1"):
+            self.assertRegex(table, rf"(?m)^  .*\b{family}\b")
+        for example in re.findall(r"(?m)^  (\S.*?)(?:  |$)", table):
+            for name in re.split(r", | \.\.\. ", example):
+                self.assert_fails(FAILED, "/nonexistent", "put", "x", "-", "--format", name)
 
     def test_an_absent_daemon_is_told_with_what_to_do(self):
         for words in (["ping"], ["ls"], ["stat", "x"], ["rm", "x"], ["get", "x"], ["stats"]):

@@ -31,9 +31,9 @@ def pytest_configure() -> None:
 class Daemon:
     """One spillwayd process on a socket in `directory`."""
 
-    def __init__(self, directory: Path, memory: str) -> None:
+    def __init__(self, directory: Path, memory: str, *flags: str) -> None:
         self._socket = directory / "spillway.sock"
-        self._memory = memory
+        self._flags = ["--memory", memory, *flags]
         self._log = open(directory / "log", "ab")
         self.endpoint = f"unix:{self._socket}"
         self.start()
@@ -41,7 +41,7 @@ class Daemon:
     def start(self) -> None:
         private = ("LD_PRELOAD", "ASAN_OPTIONS")
         self._process = subprocess.Popen(
-            [os.environ["SPILLWAYD"], "--socket", str(self._socket), "--memory", self._memory],
+            [os.environ["SPILLWAYD"], "--socket", str(self._socket), *self._flags],
             env={name: value for name, value in os.environ.items() if name not in private},
             stdin=subprocess.DEVNULL,
             stdout=self._log,
@@ -111,10 +111,10 @@ def make_daemon(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
     """For tests that kill their daemon or want it small."""
     started: list[Daemon] = []
 
-    def make(memory: str = "256M") -> Daemon:
+    def make(memory: str = "256M", *flags: str) -> Daemon:
         directory = tmp_path / str(len(started))
         directory.mkdir()
-        started.append(Daemon(directory, memory))
+        started.append(Daemon(directory, memory, *flags))
         return started[-1]
 
     yield make

@@ -1,13 +1,17 @@
 """spillway.Client against a real daemon."""
 
 import gc
+import os
 import pickle
+import shutil
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import spillway
 from spillway import _dtypes
@@ -194,6 +198,17 @@ def test_errors(client):
     assert issubclass(spillway.DeadlineError, TimeoutError)
 
 
+def test_a_torch_tensor_is_told_the_way(client):
+    """The error says what to write, and what it says works."""
+    tensor = torch.randn(3, 4, requires_grad=True)
+    with pytest.raises(TypeError, match=r"torch.Tensor: pass tensor.detach\(\).cpu\(\).numpy\(\)"):
+        client.put("a", tensor)
+    assert client.put("a", tensor.detach().cpu().numpy()).dtype == "F32"
+    half = tensor.bfloat16()
+    info = client.put("a", half.detach().cpu().view(torch.int16).numpy(), dtype="BF16")
+    assert (info.dtype, info.shape) == ("BF16", (3, 4))
+
+
 def test_no_daemon(tmp_path):
     with pytest.raises(spillway.SystemCallError, match="no-such.sock") as caught:
         spillway.Client(f"unix:{tmp_path}/no-such.sock")
@@ -349,3 +364,41 @@ def test_missing_library_is_explained():
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert ended.returncode == 1
     assert "ImportError" in ended.stderr and "SPILLWAY_LIBRARY" in ended.stderr
+
+
+def test_a_source_tree_offers_no_instrumented_library(tmp_path):
+    """A sanitizer's build, however new, ends an interpreter that is not instrumented."""
+    package = Path(spillway.__file__).parent
+    shutil.copytree(package, tmp_path / "client/python/spillway")
+    (tmp_path / "CMakePresets.json").write_text("{}")
+    for age, preset in enumerate(["asan", "tsan", "fuzz", "dev", "release", "bench"]):
+        library = tmp_path / "build" / preset / "client/libspillway.so"
+        library.parent.mkdir(parents=True)
+        library.write_bytes(b"")
+        os.utime(library, (1e9 - age, 1e9 - age))
+    # The true library is needed for the import itself.
+    script = "import os, spillway; del os.environ['SPILLWAY_LIBRARY']; print(*spillway._native._candidates())"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "client/python")}
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, env=environment)
+    found = [Path(line).parts[-3] for line in ended.stdout.split() if "build" in Path(line).parts]
+    assert found == ["dev", "release", "bench"], ended.stderr
+
+
+def test_only_arrays_need_numpy(daemon):
+    """All else works where there is neither numpy nor torch, and what does not says so."""
+    script = f"""
+import sys
+sys.modules["numpy"] = sys.modules["torch"] = None
+import spillway
+with spillway.Client({daemon.endpoint!r}) as client:
+    client.put("without", bytearray(b"numpy"))
+    assert client.get_bytes("without") == b"numpy" and client.list() and client.stats()
+    try:
+        client.get("without")
+    except ImportError as missing:
+        print(missing)
+    client.free("without")
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 0, ended.stderr
+    assert "install numpy" in ended.stdout

@@ -3,6 +3,7 @@
 import gc
 import os
 import pickle
+import signal
 import time
 
 import pytest
@@ -31,7 +32,8 @@ def offloaded_gradients(seed, offload):
 
 def test_absent_daemon(tmp_path):
     offload = spillway.torch.offload(f"unix:{tmp_path}/nothing.sock", min_bytes=1024, window_bytes=0)
-    assert offloaded_gradients(1, offload) == plain_gradients(1)
+    with pytest.warns(RuntimeWarning, match="nothing.sock"):
+        assert offloaded_gradients(1, offload) == plain_gradients(1)
     assert offload.stats.spilled == 0
     assert offload.stats.kept["absent"] > 0
     assert offload.stats.kept_bytes > 0
@@ -285,6 +287,35 @@ def test_forked_child(client, gone):
         loss.backward()
         assert torch.equal(x.grad, x.detach().exp())
     gone()
+
+
+def test_child_does_not_outlive_the_trainer_in_the_daemon(make_daemon):
+    """A killed trainer's tensors go after the grace, although a worker that it forked lives on."""
+    daemon = make_daemon("256M", "--grace", "200ms")
+    with spillway.Client(daemon.endpoint) as watcher:
+        read, write = os.pipe()
+        trainer = os.fork()
+        if trainer == 0:
+            own = spillway.Client(daemon.endpoint)
+            own.put("activation", b"x" * 100000, group=own.new_group())
+            worker = os.fork()
+            if worker != 0:
+                os.write(write, b"%d" % worker)
+            time.sleep(60)
+            os._exit(0)
+        worker = int(os.read(read, 20))
+        assert len(watcher.list()) == 1
+        os.kill(trainer, signal.SIGKILL)
+        os.waitpid(trainer, 0)
+        try:
+            until = time.monotonic() + 5
+            while watcher.list():
+                assert time.monotonic() < until, "the worker keeps the session alive"
+                time.sleep(0.02)
+        finally:
+            os.kill(worker, signal.SIGKILL)
+        os.close(read)
+        os.close(write)
 
 
 def test_child_connects_anew(daemon, client):

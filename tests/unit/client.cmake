@@ -2,6 +2,6 @@
 add_library(client_peer STATIC peer.c client_help.c)
 target_link_libraries(client_peer PUBLIC sw_client PkgConfig::CMOCKA)
 
-foreach(test client client_connect client_faults)
+foreach(test client client_async client_connect client_faults)
   sw_unit_test(${test} client_peer)
 endforeach()

@@ -319,6 +319,20 @@ static void on_stat(struct peer_conn *c)
     peer_send(c, SW_FRAME_STAT_DONE, c->parser.frame.request, &done.base, NULL, 0);
 }
 
+/* Two spaces, a page each. */
+static void on_list_spaces(struct peer_conn *c, const char *after)
+{
+    Spillway__V1__ListDone done = SPILLWAY__V1__LIST_DONE__INIT;
+    Spillway__V1__SpaceInfo space = SPILLWAY__V1__SPACE_INFO__INIT, *at[1] = {&space};
+
+    done.more = *after == '\0';
+    space.space = (char *)(uintptr_t)(done.more ? "default" : "other");
+    space.objects = done.more ? 3 : 0;
+    done.n_spaces = 1;
+    done.spaces = at;
+    peer_send(c, SW_FRAME_LIST_DONE, c->parser.frame.request, &done.base, NULL, 0);
+}
+
 /* Names come in order because the tests put them so. */
 static void on_list(struct peer_conn *c)
 {
@@ -328,6 +342,10 @@ static void on_list(struct peer_conn *c)
     Spillway__V1__TensorDesc tensors[PEER_OBJECTS];
     uint64_t shapes[PEER_OBJECTS];
 
+    if (m->space[0] == '\0') {
+        on_list_spaces(c, m->after);
+        return;
+    }
     for (size_t i = 0; i < PEER_OBJECTS; i++) {
         const struct peer_object *o = &c->peer->objects[i];
         if (!o->bytes || strcmp(o->name, m->after) <= 0 || strncmp(o->name, m->prefix, strlen(m->prefix)) != 0)

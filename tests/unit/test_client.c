@@ -5,9 +5,12 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -367,6 +370,12 @@ static void the_child_of_a_fork_is_told_so(void **state)
         failures += sw_ping(f->client, NULL, NULL) != SW_FORKED;
         failures += sw_wait(ticket, 10, NULL) != SW_FORKED;
         failures += sw_stats(f->client, note_counter, NULL, NULL) != SW_FORKED;
+        failures += sw_get(f->client, &(struct sw_get_args){.name = ""}, NULL, 0, NULL, NULL, NULL) != SW_FORKED;
+        failures += sw_stat(f->client, NULL, NULL, NULL, NULL) != SW_FORKED;
+        failures += sw_list(f->client, NULL, NULL, NULL, NULL, NULL) != SW_FORKED;
+        failures += sw_free(f->client, NULL, NULL, 0, NULL, NULL) != SW_FORKED;
+        failures += sw_free_group(f->client, 1, NULL, NULL) != SW_FORKED;
+        failures += sw_ticket_result(ticket, NULL, NULL, NULL) != SW_FORKED;
         sw_cancel(ticket);
         sw_ticket_release(ticket);
         sw_close(f->client);
@@ -380,6 +389,87 @@ static void the_child_of_a_fork_is_told_so(void **state)
     put_and_get(f->client, "after", 100000);
     assert_int_equal(f->peer.connections, 1);
     assert_int_equal(f->peer.byes, 0);
+}
+
+/* Sockets of this process that are connected to the peer. */
+static int sockets_to(const struct peer *peer)
+{
+    int found = 0;
+
+    for (int fd = 0; fd < 256; fd++) {
+        struct sockaddr_un address = {0};
+        if (getpeername(fd, (struct sockaddr *)&address, &(socklen_t){sizeof address}) == 0 &&
+            address.sun_family == AF_UNIX && strncmp(address.sun_path, peer->path, sizeof address.sun_path) == 0)
+            found++;
+    }
+    return found;
+}
+
+/* A child that outlives its parent must not keep the server waiting for the session's end. */
+static void the_child_of_a_fork_holds_no_socket(void **state)
+{
+    struct fixture f[2];
+    int status;
+    (void)state;
+
+    for (int i = 0; i < 2; i++) {
+        peer_start(&f[i].peer, false, good);
+        f[i].client = connect_to(&f[i].peer);
+        assert_int_equal(sockets_to(&f[i].peer), 1);
+    }
+    pid_t child = fork();
+    if (child == 0) {
+        int held = sockets_to(&f[0].peer) + sockets_to(&f[1].peer);
+        /* The number is free: closing the client must not close what has it now. */
+        int other = open("/dev/null", O_RDONLY);
+        sw_close(f[0].client);
+        held += fcntl(other, F_GETFD) < 0;
+        pid_t grandchild = fork();
+        if (grandchild == 0)
+            _exit(0);
+        held += waitpid(grandchild, &status, 0) != grandchild || status != 0;
+        _exit(held);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    for (int i = 0; i < 2; i++) {
+        put_and_get(f[i].client, "after", 100000);
+        assert_int_equal(f[i].peer.connections, 1);
+        sw_close(f[i].client);
+        peer_stop(&f[i].peer);
+    }
+}
+
+static void *connect_and_close(void *stop)
+{
+    while (!atomic_load((atomic_bool *)stop)) {
+        struct peer peer;
+        peer_start(&peer, false, good);
+        sw_close(connect_to(&peer));
+        peer_stop(&peer);
+    }
+    return NULL;
+}
+
+/* Forks in the middle of everything neither hang nor disturb. */
+static void forks_at_any_moment_are_fine(void **state)
+{
+    struct fixture *f = *state;
+    atomic_bool stop = false;
+    pthread_t thread;
+    int status;
+
+    assert_int_equal(pthread_create(&thread, NULL, connect_and_close, &stop), 0);
+    for (int i = 0; i < 100; i++) {
+        pid_t child = fork();
+        if (child == 0)
+            _exit(sw_ping(f->client, NULL, NULL) != SW_FORKED || sockets_to(&f->peer) != 0);
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
+        assert_int_equal(sw_ping(f->client, NULL, NULL), 0);
+    }
+    atomic_store(&stop, true);
+    pthread_join(thread, NULL);
 }
 
 static void closing_says_goodbye(void **state)
@@ -409,6 +499,23 @@ static void any_window_is_enough(void **state)
     }
 }
 
+static void a_fingerprint_sees_every_byte(void **state)
+{
+    uint8_t bytes[300];
+    (void)state;
+
+    fill(bytes, sizeof bytes, 9);
+    uint64_t before = sw_fingerprint(bytes, sizeof bytes);
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] ^= 1;
+        assert_true(sw_fingerprint(bytes, sizeof bytes) != before);
+        bytes[i] ^= 1;
+    }
+    assert_true(sw_fingerprint(bytes, sizeof bytes) == before);
+    assert_true(sw_fingerprint(bytes, sizeof bytes - 1) != before);
+    assert_true(sw_fingerprint(NULL, 0) == sw_fingerprint(bytes, 0));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -425,8 +532,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(small_requests_overtake_large_ones, setup_unix, teardown),
         cmocka_unit_test_setup_teardown(threads_share_a_client, setup_unix, teardown),
         cmocka_unit_test_setup_teardown(the_child_of_a_fork_is_told_so, setup_unix, teardown),
+        cmocka_unit_test(the_child_of_a_fork_holds_no_socket),
+        cmocka_unit_test_setup_teardown(forks_at_any_moment_are_fine, setup_unix, teardown),
         cmocka_unit_test_setup_teardown(closing_says_goodbye, setup_unix, teardown),
         cmocka_unit_test(any_window_is_enough),
+        cmocka_unit_test(a_fingerprint_sees_every_byte),
     };
     return cmocka_run_group_tests_name("client", tests, NULL, NULL);
 }

@@ -6,9 +6,11 @@
 
 #include <cmocka.h>
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "client_help.h"
@@ -358,6 +360,34 @@ static void a_stuck_put_gives_its_memory_back(void **state)
     }
 }
 
+/* A broken promise of one lender is that put's error, and nobody else's. */
+static void unmapped_memory_ends_its_put_alone(void **state)
+{
+    uint64_t count = 30u << 20; /* more than all socket buffers hold */
+    struct fixture f;
+    struct sw_error err;
+    struct sw_put_args put = help_put_args("p", &count);
+    uint8_t *bytes = mmap(NULL, count, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    sw_ticket *ticket;
+    (void)state;
+
+    assert_true(bytes != MAP_FAILED);
+    may_read = 0;
+    peer_start(&f.peer, false, (const peer_script[]){stops_reading, peer_serve, NULL});
+    f.peer.window = count;
+    f.client = help_must_connect(&f.peer);
+    assert_int_equal(sw_submit_put(f.client, &put, bytes, NULL, NULL, &ticket, &err), 0);
+    munmap(bytes, count);
+    may_read = 1;
+    assert_int_equal(sw_wait(ticket, 4000, &err), -EFAULT);
+    assert_non_null(strstr(err.text, "unmapped"));
+    sw_ticket_release(ticket);
+    help_must_put(f.client, "q", 3000000);
+    help_must_get(f.client, "q", 3000000);
+    assert_int_equal(f.peer.connections, 2);
+    end(&f);
+}
+
 static void ends_puts_early(struct peer_conn *c)
 {
     bool ended = false;
@@ -509,12 +539,19 @@ static void closing_a_deaf_connection_is_quick(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(wrong_answers_end_the_request),     cmocka_unit_test(noise_is_retried_thrice),
-        cmocka_unit_test(damaged_frames_are_never_data),     cmocka_unit_test(credit_comes_back),
-        cmocka_unit_test(the_servers_words_are_handed_on),   cmocka_unit_test(late_data_touches_nothing),
-        cmocka_unit_test(a_stuck_put_gives_its_memory_back), cmocka_unit_test(a_full_store_ends_a_put),
-        cmocka_unit_test(a_cancelled_request_ends_at_once),  cmocka_unit_test(another_thread_cancels),
-        cmocka_unit_test(closing_ends_what_is_open),         cmocka_unit_test(closing_a_deaf_connection_is_quick),
+        cmocka_unit_test(wrong_answers_end_the_request),
+        cmocka_unit_test(noise_is_retried_thrice),
+        cmocka_unit_test(damaged_frames_are_never_data),
+        cmocka_unit_test(credit_comes_back),
+        cmocka_unit_test(the_servers_words_are_handed_on),
+        cmocka_unit_test(late_data_touches_nothing),
+        cmocka_unit_test(a_stuck_put_gives_its_memory_back),
+        cmocka_unit_test(unmapped_memory_ends_its_put_alone),
+        cmocka_unit_test(a_full_store_ends_a_put),
+        cmocka_unit_test(a_cancelled_request_ends_at_once),
+        cmocka_unit_test(another_thread_cancels),
+        cmocka_unit_test(closing_ends_what_is_open),
+        cmocka_unit_test(closing_a_deaf_connection_is_quick),
     };
     return cmocka_run_group_tests_name("client_faults", tests, NULL, NULL);
 }

@@ -7,7 +7,7 @@
         weight = client.get("layer1/weight")
 
 `spillway.torch.offload()` keeps the activations of a PyTorch training run in the daemon. It is imported apart, so that
-this package needs neither torch nor numpy.
+this package needs no torch; numpy it needs only where it makes arrays, in Client.get and in get_async without `out`.
 """
 
 from .client import Client, ObjectInfo, SpaceInfo, Ticket

@@ -88,6 +88,15 @@ def lend_readable(owner: Any) -> Loan:
     """Like Loan, but numpy arrays of any layout are copied into row-major order first."""
     try:
         return Loan(owner)
+    except TypeError as unreadable:
+        if not hasattr(owner, "numpy"):
+            raise
+        # A tensor of torch's, perhaps on another device or a part of a graph: what is stored is the caller's to say.
+        raise TypeError(
+            f"put takes numpy arrays and other buffers, not {type(owner).__module__}.{type(owner).__qualname__}: "
+            "pass tensor.detach().cpu().numpy(), and for BF16, which numpy lacks, "
+            "tensor.detach().cpu().view(torch.int16).numpy() with dtype='BF16'"
+        ) from unreadable
     except (BufferError, ValueError):
         if not hasattr(owner, "__array_interface__"):
             raise

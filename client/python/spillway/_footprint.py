@@ -44,6 +44,9 @@ def _is_parameter(tensor: torch.Tensor) -> bool:
 
 def reason_to_stay(tensor: torch.Tensor, min_bytes: int) -> str | None:
     """Why this tensor stays in the process; None if it may leave."""
+    # First of all: they have neither a shape nor strides to ask for.
+    if getattr(tensor, "is_nested", False):
+        return "nested"
     if _is_parameter(tensor) or (tensor._base is not None and _is_parameter(tensor._base)):
         return "parameter"
     if type(tensor) is not torch.Tensor:

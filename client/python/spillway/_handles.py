@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NoReturn
 
 import torch
@@ -26,14 +27,16 @@ class VersionWatch:
         self._alias = tensor.detach()
         self._alias.data = tensor.new_empty(0)
 
+    def moved(self) -> bool:
+        return self._alias._version != self._noted
+
     def check(self, size: torch.Size) -> None:
-        check_version(self._alias, self._noted, size)
+        if self.moved():
+            raise_moved(self._alias, self._noted, size)
 
 
-def check_version(tensor: torch.Tensor, noted: int, size: torch.Size) -> None:
+def raise_moved(tensor: torch.Tensor, noted: int, size: Iterable[int]) -> NoReturn:
     """Raises what plain torch raises."""
-    if tensor._version == noted:
-        return
     raise RuntimeError(
         "one of the variables needed for gradient computation has been modified by an inplace operation: "
         f"[{tensor.type()} {list(size)}] is at version {tensor._version}; expected version {noted} instead. "
@@ -53,24 +56,29 @@ class Kept:
         self._version = None if tensor.is_inference() else tensor._version
 
     def restore(self) -> torch.Tensor:
-        if self._version is not None:
-            check_version(self._tensor, self._version, self._tensor.shape)
+        # Its shape is asked for only then: a nested tensor has none.
+        if self._version is not None and self._tensor._version != self._version:
+            raise_moved(self._tensor, self._version, () if self._tensor.is_nested else self._tensor.shape)
         return self._tensor
 
 
 class Spilled:
     """A tensor that is in the daemon, alone or as a part of its storage."""
 
-    __slots__ = ("_entry", "_size", "_strides", "_offset")
+    __slots__ = ("_entry", "_watch", "_size", "_strides", "_offset")
 
-    def __init__(self, entry: Entry, tensor: torch.Tensor, strides: tuple[int, ...], offset: int) -> None:
+    def __init__(
+        self, entry: Entry, watch: VersionWatch, tensor: torch.Tensor, strides: tuple[int, ...], offset: int
+    ) -> None:
         self._entry = entry
+        # The tensor's own: an alias that shares the memory, and so the entry, may have another counter.
+        self._watch = watch
         self._size = tensor.shape
         self._strides = strides
         self._offset = offset
 
     def restore(self) -> torch.Tensor:
-        self._entry.watch.check(self._size)
+        self._watch.check(self._size)
         extent = self._extent()
         # A second backward pass that is itself recorded unpacks with gradients enabled.
         with torch.no_grad():
@@ -89,7 +97,8 @@ class Spilled:
     def _fail(self, error: errors.SpillwayError) -> NoReturn:
         entry = self._entry
         which = f"the saved tensor {entry.name} ({entry.dtype}, shape {list(self._size)})"
-        if isinstance(error, (errors.NotFoundError, errors.ClosedError, errors.SystemCallError)):
+        lost = (errors.NotFoundError, errors.ClosedError, errors.SystemCallError, errors.TensorLostError)
+        if isinstance(error, lost):
             raised: errors.SpillwayError = errors.TensorLostError(f"{which} is lost: {error}", error.status)
         else:
             raised = errors.make(error.status, f"{which} could not be fetched: {error}", error.retry_after_ms)

@@ -81,6 +81,10 @@ class GetArgs(ctypes.Structure):
     ]
 
 
+class ListArgs(ctypes.Structure):
+    _fields_ = [("space", c_char_p), ("prefix", c_char_p), ("after", c_char_p), ("timeout_ms", c_uint32)]
+
+
 class SpaceInfo(ctypes.Structure):
     _fields_ = [
         ("space", c_char * SPACE_CAP),
@@ -91,7 +95,7 @@ class SpaceInfo(ctypes.Structure):
     ]
 
 
-# Called by the library on the thread that makes the call, while it makes it.
+# Called by the library on the thread that reads a ticket, while it reads.
 LIST_FN = ctypes.CFUNCTYPE(c_int, POINTER(Info), c_void_p)
 SPACE_FN = ctypes.CFUNCTYPE(c_int, POINTER(SpaceInfo), c_void_p)
 STATS_FN = ctypes.CFUNCTYPE(c_int, c_char_p, c_uint64, c_void_p)
@@ -99,6 +103,8 @@ STATS_FN = ctypes.CFUNCTYPE(c_int, c_char_p, c_uint64, c_void_p)
 _ERR = POINTER(Error)
 _INFO = POINTER(Info)
 _NAMES = POINTER(c_char_p)
+# The end of every submit: done and user, which stay NULL, the ticket, the error.
+_SUBMIT = [c_void_p, c_void_p, POINTER(c_void_p), _ERR]
 
 _PROTOTYPES = {
     "sw_status_name": (c_char_p, [c_int]),
@@ -106,31 +112,28 @@ _PROTOTYPES = {
     "sw_status_class": (c_int, [c_int]),
     "sw_connect": (c_int, [c_char_p, POINTER(Options), POINTER(c_void_p), _ERR]),
     "sw_close": (None, [c_void_p]),
-    "sw_put": (c_int, [c_void_p, POINTER(PutArgs), c_void_p, _INFO, _ERR]),
-    "sw_get": (c_int, [c_void_p, POINTER(GetArgs), c_void_p, c_size_t, POINTER(c_size_t), _INFO, _ERR]),
-    "sw_stat": (c_int, [c_void_p, c_char_p, c_char_p, _INFO, _ERR]),
-    "sw_list": (c_int, [c_void_p, c_char_p, c_char_p, LIST_FN, c_void_p, _ERR]),
-    "sw_list_spaces": (c_int, [c_void_p, SPACE_FN, c_void_p, _ERR]),
-    "sw_free": (c_int, [c_void_p, c_char_p, _NAMES, c_size_t, POINTER(c_uint64), _ERR]),
-    "sw_free_group": (c_int, [c_void_p, c_uint64, POINTER(c_uint64), _ERR]),
-    "sw_stats": (c_int, [c_void_p, STATS_FN, c_void_p, _ERR]),
-    "sw_ping": (c_int, [c_void_p, POINTER(c_uint64), _ERR]),
     "sw_new_group": (c_uint64, [c_void_p]),
-    "sw_submit_put": (c_int, [c_void_p, POINTER(PutArgs), c_void_p, c_void_p, c_void_p, POINTER(c_void_p), _ERR]),
-    "sw_submit_get": (
-        c_int,
-        [c_void_p, POINTER(GetArgs), c_void_p, c_size_t, c_void_p, c_void_p, POINTER(c_void_p), _ERR],
-    ),
-    "sw_submit_free": (
-        c_int,
-        [c_void_p, c_char_p, _NAMES, c_size_t, c_void_p, c_void_p, POINTER(c_void_p), _ERR],
-    ),
+    "sw_submit_put": (c_int, [c_void_p, POINTER(PutArgs), c_void_p, *_SUBMIT]),
+    "sw_submit_get": (c_int, [c_void_p, POINTER(GetArgs), c_void_p, c_size_t, *_SUBMIT]),
+    "sw_submit_free": (c_int, [c_void_p, c_char_p, _NAMES, c_size_t, *_SUBMIT]),
+    "sw_submit_stat": (c_int, [c_void_p, c_char_p, c_char_p, c_uint32, *_SUBMIT]),
+    "sw_submit_list": (c_int, [c_void_p, POINTER(ListArgs), *_SUBMIT]),
+    "sw_submit_list_spaces": (c_int, [c_void_p, c_char_p, c_uint32, *_SUBMIT]),
+    "sw_submit_free_group": (c_int, [c_void_p, c_uint64, c_uint32, *_SUBMIT]),
+    "sw_submit_stats": (c_int, [c_void_p, c_uint32, *_SUBMIT]),
+    "sw_submit_ping": (c_int, [c_void_p, c_uint32, *_SUBMIT]),
     "sw_wait": (c_int, [c_void_p, c_uint32, _ERR]),
     "sw_ticket_result": (c_int, [c_void_p, POINTER(c_size_t), _INFO, _ERR]),
+    "sw_ticket_list": (c_int, [c_void_p, LIST_FN, c_void_p, POINTER(c_int), _ERR]),
+    "sw_ticket_spaces": (c_int, [c_void_p, SPACE_FN, c_void_p, POINTER(c_int), _ERR]),
+    "sw_ticket_stats": (c_int, [c_void_p, STATS_FN, c_void_p, _ERR]),
+    "sw_ticket_freed": (c_int, [c_void_p, POINTER(c_uint64), _ERR]),
     "sw_cancel": (None, [c_void_p]),
     "sw_ticket_release": (None, [c_void_p]),
+    "sw_fingerprint": (c_uint64, [c_void_p, c_size_t]),
 }
 
+_USABLE_PRESETS = ("release", "bench", "dev")
 _FILE_NAMES = ("libspillway.so.0", "libspillway.so")
 
 
@@ -140,10 +143,12 @@ def _candidates() -> list[str]:
         return [chosen]
     package = Path(__file__).resolve().parent
     beside = [package / name for name in _FILE_NAMES]
-    # In a source tree: the newest build wins, which is the one that somebody works with.
+    # In a source tree: the newest build wins, which is the one that somebody works with. Of those that are for use: an
+    # instrumented library ends an interpreter that is not.
     root = package.parents[2]
-    built = root.glob("build/*/client/libspillway.so") if (root / "CMakePresets.json").is_file() else []
-    newest_first = sorted(built, key=lambda path: path.stat().st_mtime, reverse=True)
+    in_tree = (root / "CMakePresets.json").is_file()
+    built = [root / "build" / preset / "client/libspillway.so" for preset in _USABLE_PRESETS] if in_tree else []
+    newest_first = sorted(filter(Path.is_file, built), key=lambda path: path.stat().st_mtime, reverse=True)
     found = [str(path) for path in [*beside, *newest_first] if path.is_file()]
     system = ctypes.util.find_library("spillway")
     return [*found, *([system] if system else []), *_FILE_NAMES]

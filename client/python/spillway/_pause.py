@@ -25,8 +25,10 @@ class Pause:
 
     def after(self, error: errors.SpillwayError) -> None:
         # A full store frees up with the next backward pass, and a refusal may be this tensor's alone: go on asking.
-        if not isinstance(error, (errors.RetryError, errors.ClosedError, errors.SystemCallError)):
-            return
+        if isinstance(error, (errors.RetryError, errors.ClosedError, errors.SystemCallError)):
+            self.begin(error)
+
+    def begin(self, error: errors.SpillwayError) -> None:
         # One outage fails all puts that were under way.
         if self.reason():
             return

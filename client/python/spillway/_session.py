@@ -6,6 +6,9 @@ batches. That holds for every way in which a graph can end: a backward pass, a s
 The group is only a backstop for frees that failed: it goes after the block has ended and the last handle is gone, at
 the latest with the connection.
 
+A storage makes one entry as long as its bytes stay what they were, which is looked at and not believed; see
+_fingerprint.py.
+
 A put is a Flight: it holds the memory that it reads until it has landed, and at most a window of such memory is held.
 A tensor needed earlier is taken from there. One whose put fails stays there, which is how a full daemon costs memory
 and nothing else.
@@ -21,25 +24,30 @@ import queue
 import secrets
 import threading
 import time
+import warnings
 import weakref
 from typing import NamedTuple
 
 import torch
-from torch.multiprocessing.reductions import StorageWeakRef
 
 from . import _info, _native, errors
-from ._footprint import DTYPES, Extent, compact, elements, extent_of, storage_of, whole
+from ._args import batches
+from ._entry import Entry, Flight, Outcome, Payload, Retired, key_of, traits_of
+from ._footprint import DTYPES, Extent, compact, elements, extent_of, whole
 from ._handles import Spilled, VersionWatch
 from ._pause import Pause
 from ._stats import OffloadStats
-from .client import Client, batches
-from .ticket import Ticket
+from .client import Client
+from .ticket import ticket_info
 
 # How long the freeing thread gathers names before it sends them: one request then frees many tensors.
 _GATHER_S = 0.002
 
 # How long the end of a block waits for its last frees. They go on behind its back if that does not suffice.
 _END_S = 3.0
+
+# The library gathers bodies up to this size (SW_SMALL_BODY) itself, to send several at once.
+_SMALL_BYTES = 16 * 1024
 
 _KIND = _info.KINDS.index("activation")
 
@@ -50,46 +58,6 @@ class Settings(NamedTuple):
     format: str | None
     timeout_ms: int
     window_bytes: int
-
-
-class Flight:
-    """A put under way, and how it ended. Until it has succeeded, `source` holds the elements."""
-
-    def __init__(self, ticket: Ticket[tuple[int, int, int]], source: torch.Tensor) -> None:
-        self.ticket = ticket
-        self.source: torch.Tensor | None = source
-        self.bytes = source.numel() * source.element_size()
-        self.generation = 0
-
-
-class _Retired(NamedTuple):
-    key: tuple
-    name: str
-    flight: Flight | None
-
-
-class Entry:
-    """One object in the daemon: a run of a storage's elements as they were at one version. Freed when it dies."""
-
-    def __init__(self, session: Session, key: tuple, name: str, tensor: torch.Tensor, first: int) -> None:
-        self.session = session
-        self.key = key
-        self.name = name
-        self.dtype = tensor.dtype
-        self.device = tensor.device
-        self.first = first
-        self.flight: Flight | None = None
-        self.root = weakref.ref(_root(tensor))
-        # Keeps the storage's address, which is part of the key, from being used for another storage.
-        self.storage = StorageWeakRef(storage_of(tensor))
-        self.watch = VersionWatch(tensor)
-
-    def __del__(self, getpid=os.getpid) -> None:
-        if self.flight:
-            # Nobody can ask for it any more. While the put reads it, its ticket holds it.
-            self.flight.source = None
-        if getpid() == self.session.pid:
-            self.session.retired.put(_Retired(self.key, self.name, self.flight))
 
 
 class Session:
@@ -112,6 +80,7 @@ class Session:
         self._live = 0
         self._exited = False
         self._missed_free = False
+        self._warned = False
         self._ended = threading.Event()
         self._pause = Pause()
         # What a backward pass raised: the end of the block restores it.
@@ -129,19 +98,27 @@ class Session:
         if entry := self._find(tensor, extent):
             with self._lock:
                 self._stats.shared += 1
-            return Spilled(entry, tensor, tensor.stride(), tensor.storage_offset())
+            return Spilled(entry, VersionWatch(tensor), tensor, tensor.stride(), tensor.storage_offset())
         if extent:
-            return self._put(tensor, extent, tensor.stride(), tensor.storage_offset(), elements(tensor, extent))
-        payload, strides = compact(tensor)
-        return self._put(tensor, None, strides, 0, payload)
+            run = elements(tensor, extent)
+            payload = Payload(run, self._must_copy(tensor, run))
+            return self._put(tensor, extent, tensor.stride(), tensor.storage_offset(), payload)
+        run, strides = compact(tensor)
+        return self._put(tensor, None, strides, 0, Payload(run, copy=False))
 
     def fetch(self, entry: Entry, extent: Extent) -> torch.Tensor:
         """A run of the entry's elements on the original's device: in fresh memory, or where they still are."""
+        try:
+            held = entry.held(extent)
+            return (self._fetch(entry, extent) if held is None else held).to(entry.device)
+        except errors.SpillwayError as error:
+            self._count_failure(error)
+            raise
+
+    def _fetch(self, entry: Entry, extent: Extent) -> torch.Tensor:
         assert entry.flight is not None
-        source = entry.flight.source
-        if source is not None:
-            return source[extent.first - entry.first :][: extent.length].to(entry.device)
-        flat = torch.empty(extent.length, dtype=entry.dtype)
+        # The trainer may have set another default device.
+        flat = torch.empty(extent.length, dtype=entry.dtype, device="cpu")
         width = flat.element_size()
         offset_bytes, wanted_bytes = (extent.first - entry.first) * width, extent.length * width
         args = _native.GetArgs(
@@ -153,18 +130,17 @@ class Session:
             0,
             self._settings.timeout_ms,
         )
-        try:
-            self.client._submit_get(_Lent(flat), args, int).result()
-        except errors.SpillwayError as error:
-            self._count_failure(error)
-            raise
+        self.client._submit_get(_Lent(flat), args, lambda _: None).result()
         with self._lock:
             self._stats.fetched += 1
             self._stats.fetched_bytes += wanted_bytes
-        return flat.to(entry.device)
+        return flat
 
     def flush(self, timeout: float = _END_S) -> bool:
         """Waits until all puts have landed and what has been dropped so far is freed in the daemon."""
+        # A child has no thread that would free, and no end of the wait.
+        if os.getpid() != self.pid:
+            raise errors.make(errors.FORKED)
         self._settle(0)
         freed = threading.Event()
         self.retired.put(freed)
@@ -187,18 +163,26 @@ class Session:
             self._ended.wait(_END_S)
 
     def _find(self, tensor: torch.Tensor, extent: Extent | None) -> Entry | None:
-        """An entry that holds this tensor's bytes: its whole storage, or the very part that it shows.
-
-        The address and version of a storage do not suffice: `x.data` shares x's storage but not its version counter.
-        Tensors with one root share one counter.
-        """
-        with self._lock:
-            for candidate in {whole(tensor), extent} - {None}:
-                found = self._entries.get(_key(tensor, candidate))
+        """An entry that holds this tensor's bytes: its whole storage, or the very part that it shows."""
+        for candidate in {whole(tensor), extent} - {None}:
+            with self._lock:
+                found = self._entries.get(key_of(tensor, candidate))
                 entry = found() if found else None
-                if entry is not None and entry.root() is _root(tensor):
-                    return entry
+            if entry is not None and entry.holds(tensor, candidate):
+                return entry
         return None
+
+    def _must_copy(self, tensor: torch.Tensor, run: torch.Tensor) -> bool:
+        """Whether a put that goes on behind the trainer's back may not read this memory.
+
+        What autograd did not make, a loader's batch or a buffer, may be written meanwhile without torch's knowing. And
+        if the memory is taken away, the kernel says so when the library hands it over; where the library reads it
+        itself, that would be the end of the process.
+        """
+        if run.device.type != "cpu":
+            return False
+        read_here = self.client._over_tcp or run.numel() * run.element_size() <= _SMALL_BYTES
+        return read_here or not tensor.requires_grad
 
     def _put(
         self,
@@ -206,44 +190,45 @@ class Session:
         extent: Extent | None,
         strides: tuple[int, ...],
         offset: int,
-        payload: torch.Tensor,
+        payload: Payload,
     ) -> Spilled | str:
+        traits = traits_of(tensor, extent, payload)
         with self._lock:
             if self._ended.is_set():
                 return "closed"
             self._serial += 1
+            entry = Entry(self, traits, f"{self._prefix}/{self._serial}")
+            # Whatever happens from here on, the entry's end is announced by its finalizer.
             self._live += 1
-            name = f"{self._prefix}/{self._serial}"
-        # From here on the entry counts: whatever happens, its end is announced by its finalizer.
-        entry = Entry(self, _key(tensor, extent), name, tensor, extent.first if extent else 0)
         # Row-major tensors go with their shape, for formats that look at rows; anything else is a run of elements.
         exact = extent and tensor.is_contiguous() and tensor.numel() == extent.length
+        shape = tuple(tensor.shape) if exact else (payload.sent.numel(),)
         try:
-            flight = self._launch(name, payload.cpu(), tuple(tensor.shape) if exact else (payload.numel(),))
+            entry.flight = flight = self._launch(entry.name, payload, shape)
         except errors.SpillwayError as error:
             return self._refused(error)
-        entry.flight = flight
         with self._lock:
             if extent:
                 self._entries[entry.key] = weakref.ref(entry)
             self._window.append(flight)
             self._window_bytes += flight.bytes
         self._settle(self._settings.window_bytes)
-        return Spilled(entry, tensor, strides, offset)
+        return Spilled(entry, entry.watch, tensor, strides, offset)
 
-    def _launch(self, name: str, payload: torch.Tensor, shape: tuple[int, ...]) -> Flight:
+    def _launch(self, name: str, payload: Payload, shape: tuple[int, ...]) -> Flight:
+        sent = payload.sent
         args = _native.PutArgs(
             self._settings.space.encode(),
             name.encode(),
             _KIND,
-            DTYPES[payload.dtype].number,
+            DTYPES[sent.dtype].number,
             len(shape),
             (ctypes.c_uint64 * max(1, len(shape)))(*shape),
             self._group,
             self._settings.format.encode() if self._settings.format else None,
             self._settings.timeout_ms,
         )
-        return Flight(self.client._submit_put(_Lent(payload), args, _outcome), payload)
+        return Flight(self.client._submit_put(_Lent(sent), args, _outcome), payload, name)
 
     def _settle(self, most_bytes: int) -> None:
         """Notes how puts have ended, oldest first, and waits until at most so many bytes are under way."""
@@ -268,26 +253,41 @@ class Session:
 
     def _land(self, flight: Flight) -> None:
         try:
-            raw_bytes, stored_bytes, generation = flight.ticket.result()
+            outcome = flight.ticket.result()
         except errors.SpillwayError as error:
-            reason = self._refused(error)
-            with self._lock:
-                self._stats.keep(reason, flight.bytes)
+            # Moved memory may be the very reason, which says nothing of the daemon.
+            self._keep(flight, "moved" if flight.moved() else self._refused(error))
             return
         self._pause.over()
+        if flight.moved():
+            # What arrived may be anything. Its name is freed again when the entry dies; the bytes go now.
+            self._keep(flight, "moved")
+            with contextlib.suppress(errors.SpillwayError):
+                self.client._submit_free([flight.name], self._settings.space)
+            return
         with self._lock:
             self._stats.spilled += 1
-            self._stats.raw_bytes += raw_bytes
-            self._stats.stored_bytes += stored_bytes
+            self._stats.raw_bytes += outcome.raw_bytes
+            self._stats.stored_bytes += outcome.stored_bytes
         # In this order: who finds no source needs the generation.
-        flight.generation = generation
-        flight.source = None
+        flight.generation = outcome.generation
+        flight.let_go()
+
+    def _keep(self, flight: Flight, reason: str) -> None:
+        flight.stay()
+        with self._lock:
+            self._stats.keep(reason, flight.bytes)
 
     def _refused(self, error: errors.SpillwayError) -> str:
         """Notes why a request failed and names the reason."""
         self._pause.after(error)
         with self._lock:
             self._stats.last_error = str(error)
+            # The settings as such work (_opening.py): it is this kind of tensor. Too large is told by the counts.
+            warn = isinstance(error, errors.UsageError) and error.status != errors.TOO_LARGE and not self._warned
+            self._warned = self._warned or warn
+        if warn:
+            warnings.warn(f"spillwayd refuses some tensors, which stay in the process: {error}", RuntimeWarning)
         return error.status_name.lower()
 
     def _count_failure(self, error: errors.SpillwayError) -> None:
@@ -308,7 +308,7 @@ class Session:
     def _free_batch(self, first: object) -> None:
         time.sleep(_GATHER_S)
         items = [first, *self._gathered()]
-        retired = [item for item in items if isinstance(item, _Retired)]
+        retired = [item for item in items if isinstance(item, Retired)]
         self._forget(retired)
         self._withdraw(retired)
         self._free(retired)
@@ -325,7 +325,7 @@ class Session:
         except queue.Empty:
             return items
 
-    def _forget(self, retired: list[_Retired]) -> None:
+    def _forget(self, retired: list[Retired]) -> None:
         with self._lock:
             for item in retired:
                 found = self._entries.get(item.key)
@@ -333,7 +333,7 @@ class Session:
                 if found and found() is None:
                     del self._entries[item.key]
 
-    def _withdraw(self, retired: list[_Retired]) -> None:
+    def _withdraw(self, retired: list[Retired]) -> None:
         """Ends puts whose tensors nobody needs any more."""
         for item in retired:
             if item.flight and self._take_off(item.flight):
@@ -343,7 +343,7 @@ class Session:
                 with self._lock:
                     self._stats.withdrawn += 1
 
-    def _free(self, retired: list[_Retired]) -> None:
+    def _free(self, retired: list[Retired]) -> None:
         freed = 0
         try:
             # A put that failed or was cancelled may have arrived all the same: its name is freed too.
@@ -384,13 +384,6 @@ class _Lent:
         self._tensor = None
 
 
-def _outcome(info: _native.Info) -> tuple[int, int, int]:
-    return info.raw_bytes, info.stored_bytes, info.generation
-
-
-def _root(tensor: torch.Tensor) -> torch.Tensor:
-    return tensor if tensor._base is None else tensor._base
-
-
-def _key(tensor: torch.Tensor, extent: Extent | None) -> tuple:
-    return (storage_of(tensor)._cdata, tensor.dtype, tensor._version, extent)
+def _outcome(native: ctypes.c_void_p) -> Outcome:
+    info = ticket_info(native)
+    return Outcome(info.raw_bytes, info.stored_bytes, info.generation)

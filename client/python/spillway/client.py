@@ -5,29 +5,29 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+import time
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import _dtypes, _info, _link, _native, errors
+from ._args import Deadline, batches, get_args, ms, put_args, text
 from ._buffers import NOTHING, Lent, Loan, lend_readable
+from ._collect import collect
 from ._info import ObjectInfo, SpaceInfo
 from ._native import byref, lib
-from .ticket import Ticket
+from .ticket import Ticket, ticket_info
 
 if TYPE_CHECKING:
     import numpy
 
 __all__ = ["Client", "ObjectInfo", "SpaceInfo", "Ticket"]
 
-# One request's names must fit into one message of 64 KiB.
-_FREE_NAMES = 512
-_FREE_BYTES = 32 * 1024
-
 # How often get starts over when somebody replaces the object between asking for its size and fetching it.
 _GET_TRIES = 5
 
 T = TypeVar("T")
+_Finish = Callable[[ctypes.c_void_p], T]
 
 _Names = list[str]
 _Objects = list[ObjectInfo]
@@ -39,7 +39,7 @@ class Client:
 
     `endpoint` is "unix:PATH" or "tcp:HOST:PORT"; without one, $SPILLWAY_ENDPOINT and then the usual sockets are tried.
     Times are seconds. A broken connection is restored behind the caller's back. What the daemon knows under a group
-    number ends with the client; other objects stay.
+    number ends with the client; other objects stay. A keyboard interrupt ends every wait.
 
     In a forked child every call raises ForkedError: connect anew there.
     """
@@ -53,12 +53,15 @@ class Client:
         timeout: float = 60.0,
     ) -> None:
         program = name or os.path.basename(sys.argv[0] if sys.argv else "") or "python"
-        self._link = _link.connect(endpoint, program, _ms(connect_timeout), _ms(timeout))
+        # There the library computes checksums of lent memory, at any time until the request is done.
+        self._over_tcp = (endpoint or os.environ.get("SPILLWAY_ENDPOINT", "")).startswith("tcp:")
+        self._link = _link.connect(endpoint, program, ms(connect_timeout), ms(timeout))
         self._finalizer = weakref.finalize(self, self._link.close)
 
     def close(self) -> None:
         """Ends the session: requests under way are cancelled, and the daemon frees its groups. Twice is fine."""
-        self._finalizer()
+        self._link.close()
+        self._finalizer.detach()
 
     @property
     def closed(self) -> bool:
@@ -91,8 +94,8 @@ class Client:
         policy decide, which is lossless unless somebody said otherwise.
         """
         loan = lend_readable(data)
-        args = _put_args(loan, name, dtype, shape, kind, space, group, format, timeout)
-        return self._submit_put(loan, args, _info.of_native).result()
+        args = put_args(loan, name, dtype, shape, kind, space, group, format, timeout)
+        return self._submit_put(loan, args, _result_info).result()
 
     def put_async(
         self,
@@ -109,8 +112,8 @@ class Client:
     ) -> Ticket[ObjectInfo]:
         """Like put, but returns at once. The data must stay as it is until the ticket is done."""
         loan = lend_readable(data)
-        args = _put_args(loan, name, dtype, shape, kind, space, group, format, timeout)
-        return self._submit_put(loan, args, _info.of_native)
+        args = put_args(loan, name, dtype, shape, kind, space, group, format, timeout)
+        return self._submit_put(loan, args, _result_info)
 
     # Fetching
 
@@ -157,10 +160,12 @@ class Client:
         Without `out` it is a new numpy array, whose size this call has to ask for first.
         """
         if out is None:
-            info = self.stat(name, space=space)
+            deadline = Deadline(timeout)
+            info = self.stat(name, space=space, timeout=timeout)
+            timeout = deadline.left()
             out, generation = _empty_array(info), generation or info.generation
         loan = Loan(out, writable=True)
-        args = _get_args(name, space, 0, 0, generation, timeout)
+        args = get_args(name, space, 0, 0, generation, timeout)
         return self._submit_get(loan, args, lambda _: out)
 
     def _get_whole(
@@ -172,11 +177,12 @@ class Client:
         timeout: float | None,
     ) -> Any:
         """Asks for the size, has memory made for it, and fetches what had that size and nothing newer."""
+        deadline = Deadline(timeout)
         for _ in range(_GET_TRIES):
-            info = self.stat(name, space=space)
+            info = self.stat(name, space=space, timeout=deadline.left())
             out = make(info)
             try:
-                self._get(name, out, space, 0, 0, generation or info.generation, timeout)
+                self._get(name, out, space, 0, 0, generation or info.generation, deadline.left())
                 return out
             except errors.NotFoundError:
                 if generation:
@@ -193,167 +199,139 @@ class Client:
         generation: int,
         timeout: float | None,
     ) -> int:
-        args = _get_args(name, space, offset, length, generation, timeout)
-        return self._submit_get(Loan(out, writable=True), args, lambda got: got).result()
+        args = get_args(name, space, offset, length, generation, timeout)
+        return self._submit_get(Loan(out, writable=True), args, _result_got).result()
 
-    # Every put and get is a ticket, waited for or not: closing the client can then end it, and a keyboard interrupt
-    # leaves memory that is still being read or written alive.
+    # Every request is a ticket, waited for or not: closing the client can then end it, and a keyboard interrupt ends
+    # the wait and leaves memory that is still being read or written alive.
 
-    def _submit_put(self, loan: Lent, args: _native.PutArgs, finish: Callable[[_native.Info], T]) -> Ticket[T]:
-        native, err = ctypes.c_void_p(), _native.Error()
-        with self._link as handle:
-            status = lib.sw_submit_put(handle, byref(args), loan.address, None, None, byref(native), byref(err))
-            errors.check(status, err)
-            return Ticket(self._link, _address(native), loan, lambda got, info: finish(info))
+    def _submit(self, finish: _Finish[T], call: Callable[..., int], *args: Any, loan: Lent = NOTHING) -> Ticket[T]:
+        ticket = Ticket(self._link, loan, finish)
+        self._link.submit(ticket.native, loan, call, *args)
+        return ticket
 
-    def _submit_get(self, loan: Lent, args: _native.GetArgs, finish: Callable[[int], T]) -> Ticket[T]:
-        native, err = ctypes.c_void_p(), _native.Error()
-        with self._link as handle:
-            status = lib.sw_submit_get(
-                handle, byref(args), loan.address, loan.bytes, None, None, byref(native), byref(err)
-            )
-            errors.check(status, err)
-            return Ticket(self._link, _address(native), loan, lambda got, info: finish(got))
+    def _submit_put(self, loan: Lent, args: _native.PutArgs, finish: _Finish[T]) -> Ticket[T]:
+        return self._submit(finish, lib.sw_submit_put, byref(args), loan.address, loan=loan)
 
-    def _submit_free(self, names: _Names, space: str) -> Ticket[None]:
+    def _submit_get(self, loan: Lent, args: _native.GetArgs, finish: _Finish[T]) -> Ticket[T]:
+        return self._submit(finish, lib.sw_submit_get, byref(args), loan.address, loan.bytes, loan=loan)
+
+    def _submit_free(self, names: _Names, space: str | None) -> Ticket[int]:
         """At most one request's worth of names; see batches()."""
-        native, err = ctypes.c_void_p(), _native.Error()
-        array = (ctypes.c_char_p * len(names))(*map(_text, names))
-        with self._link as handle:
-            status = lib.sw_submit_free(handle, _text(space), array, len(names), None, None, byref(native), byref(err))
-            errors.check(status, err)
-            return Ticket(self._link, _address(native), NOTHING, lambda got, info: None)
+        array = (ctypes.c_char_p * len(names))(*map(text, names))
+        return self._submit(_result_freed, lib.sw_submit_free, text(space), array, len(names))
 
     # Looking and removing
 
-    def stat(self, name: str, *, space: str | None = None) -> ObjectInfo:
-        info, err = _native.Info(), _native.Error()
-        with self._link as handle:
-            errors.check(lib.sw_stat(handle, _text(space), _text(name), byref(info), byref(err)), err)
-        return _info.of_native(info)
+    def stat(self, name: str, *, space: str | None = None, timeout: float | None = None) -> ObjectInfo:
+        return self._submit(_result_info, lib.sw_submit_stat, text(space), text(name), ms(timeout)).result()
 
-    def list(self, prefix: str = "", *, space: str | None = None) -> _Objects:
-        """The objects whose names begin with `prefix`, in the order of their names."""
-        found: _Objects = []
-        err = _native.Error()
+    def list(self, prefix: str = "", *, space: str | None = None, timeout: float | None = None) -> _Objects:
+        """The objects whose names begin with `prefix`, in the order of their names. `timeout` is that of one page."""
 
-        def each(info: Any, _: None) -> int:
-            found.append(_info.of_native(info.contents))
-            return 0
+        def submit(after: str) -> Ticket[None]:
+            args = _native.ListArgs(text(space), text(prefix), text(after), ms(timeout))
+            return self._submit(_nothing, lib.sw_submit_list, byref(args))
 
-        with self._link as handle:
-            errors.check(lib.sw_list(handle, _text(space), _text(prefix), _native.LIST_FN(each), None, byref(err)), err)
-        return found
+        return self._pages(
+            submit,
+            lib.sw_ticket_list,
+            _native.LIST_FN,
+            lambda info, _: _info.of_native(info.contents),
+            _name_of,
+        )
 
-    def spaces(self) -> _Spaces:
-        found: _Spaces = []
-        err = _native.Error()
+    def spaces(self, *, timeout: float | None = None) -> _Spaces:
+        def submit(after: str) -> Ticket[None]:
+            return self._submit(_nothing, lib.sw_submit_list_spaces, text(after), ms(timeout))
 
-        def each(info: Any, _: None) -> int:
-            found.append(_info.space_of_native(info.contents))
-            return 0
+        return self._pages(
+            submit,
+            lib.sw_ticket_spaces,
+            _native.SPACE_FN,
+            lambda info, _: _info.space_of_native(info.contents),
+            _space_of,
+        )
 
-        with self._link as handle:
-            errors.check(lib.sw_list_spaces(handle, _native.SPACE_FN(each), None, byref(err)), err)
-        return found
-
-    def stats(self) -> dict[str, int]:
+    def stats(self, *, timeout: float | None = None) -> dict[str, int]:
         """The daemon's counters."""
-        found: dict[str, int] = {}
-        err = _native.Error()
+        ticket = self._submit(_nothing, lib.sw_submit_stats, ms(timeout))
+        ticket.result()
 
-        def each(name: bytes, value: int, _: None) -> int:
-            found[name.decode()] = value
-            return 0
+        def read(each: Callable[..., int]) -> None:
+            err = _native.Error()
+            errors.check(lib.sw_ticket_stats(ticket.native, _native.STATS_FN(each), None, byref(err)), err)
 
-        with self._link as handle:
-            errors.check(lib.sw_stats(handle, _native.STATS_FN(each), None, byref(err)), err)
-        return found
+        return dict(collect(read, lambda name, value, _: (name.decode(), value)))
 
     def free(self, names: str | Iterable[str], *, space: str | None = None) -> int:
         """Removes objects and says how many of them existed."""
-        freed = 0
-        for batch in batches([names] if isinstance(names, str) else names):
-            count, err = ctypes.c_uint64(), _native.Error()
-            array = (ctypes.c_char_p * len(batch))(*map(_text, batch))
-            with self._link as handle:
-                errors.check(lib.sw_free(handle, _text(space), array, len(batch), byref(count), byref(err)), err)
-            freed += count.value
-        return freed
+        every = [names] if isinstance(names, str) else names
+        return sum(self._submit_free(batch, space).result() for batch in batches(every))
 
     def new_group(self) -> int:
         """A group number that this client has not used: objects put with it can be freed together."""
-        with self._link as handle:
-            return lib.sw_new_group(handle)
+        return self._link.new_group()
 
-    def free_group(self, group: int) -> int:
+    def free_group(self, group: int, *, timeout: float | None = None) -> int:
         """Removes all objects of a group and says how many they were."""
-        count, err = ctypes.c_uint64(), _native.Error()
-        with self._link as handle:
-            errors.check(lib.sw_free_group(handle, group, byref(count), byref(err)), err)
-        return count.value
+        return self._submit(_result_freed, lib.sw_submit_free_group, group, ms(timeout)).result()
 
-    def ping(self) -> float:
+    def ping(self, *, timeout: float | None = None) -> float:
         """Seconds that one round trip takes."""
-        rtt_ns, err = ctypes.c_uint64(), _native.Error()
-        with self._link as handle:
-            errors.check(lib.sw_ping(handle, byref(rtt_ns), byref(err)), err)
-        return rtt_ns.value / 1e9
+        begin = time.perf_counter()
+        self._submit(_nothing, lib.sw_submit_ping, ms(timeout)).result()
+        return time.perf_counter() - begin
+
+    def _pages(
+        self,
+        submit: Callable[[str], Ticket[None]],
+        reader: Callable[..., int],
+        callback: Callable[..., Any],
+        convert: Callable[..., T],
+        name_of: Callable[[T], str],
+    ) -> Sequence[T]:
+        """All items of a list that comes in pages."""
+        found: Any = []
+        more = ctypes.c_int(1)
+        while more.value:
+            ticket = submit(name_of(found[-1]) if found else "")
+            ticket.result()
+
+            def read(each: Callable[..., int], ticket: Ticket[None] = ticket) -> None:
+                err = _native.Error()
+                errors.check(reader(ticket.native, callback(each), None, byref(more), byref(err)), err)
+
+            found.extend(collect(read, convert))
+        return found
 
 
-def _ms(seconds: float | None) -> int:
-    """Milliseconds for the library, where 0 would mean its default."""
-    return 0 if seconds is None else max(1, min(int(seconds * 1000), 0xFFFFFFFF))
+def _nothing(native: ctypes.c_void_p) -> None:
+    """What a request that brings nothing brings, and one whose answer is read apart."""
 
 
-def _text(text: str | None) -> bytes | None:
-    if text is not None and "\0" in text:
-        raise ValueError("names cannot hold a NUL character")
-    return None if text is None else text.encode()
+def _result_info(native: ctypes.c_void_p) -> ObjectInfo:
+    return _info.of_native(ticket_info(native))
 
 
-def _address(native: ctypes.c_void_p) -> int:
-    assert native.value is not None
-    return native.value
+def _result_got(native: ctypes.c_void_p) -> int:
+    got = ctypes.c_size_t()
+    lib.sw_ticket_result(native, byref(got), None, None)
+    return got.value
 
 
-def _kind(kind: str) -> int:
-    if kind not in _info.KINDS:
-        raise ValueError(f"unknown kind {kind!r}; there are {', '.join(_info.KINDS)}")
-    return _info.KINDS.index(kind)
+def _result_freed(native: ctypes.c_void_p) -> int:
+    freed = ctypes.c_uint64()
+    lib.sw_ticket_freed(native, byref(freed), None)
+    return freed.value
 
 
-def _put_args(
-    loan: Loan,
-    name: str,
-    dtype_name: str | None,
-    shape: Sequence[int] | None,
-    kind: str,
-    space: str | None,
-    group: int,
-    format_: str | None,
-    timeout: float | None,
-) -> _native.PutArgs:
-    dtype = _dtypes.of_name(dtype_name) if dtype_name else _dtypes.of_buffer(loan.format, loan.itemsize)
-    if shape is None:
-        same_width = loan.itemsize == dtype.bytes
-        shape = loan.shape if same_width else (loan.bytes // dtype.bytes,)
-    count = 1
-    for size in shape:
-        count *= size
-    # The library reads as many bytes as the shape says.
-    if count * dtype.bytes != loan.bytes:
-        raise ValueError(f"{dtype.name} of shape {tuple(shape)} takes {count * dtype.bytes} bytes, not {loan.bytes}")
-    sizes = (ctypes.c_uint64 * max(1, len(shape)))(*shape)
-    return _native.PutArgs(
-        _text(space), _text(name), _kind(kind), dtype.number, len(shape), sizes, group, _text(format_), _ms(timeout)
-    )
+def _name_of(info: ObjectInfo) -> str:
+    return info.name
 
 
-def _get_args(
-    name: str, space: str | None, offset: int, length: int, generation: int, timeout: float | None
-) -> _native.GetArgs:
-    return _native.GetArgs(_text(space), _text(name), offset, length, generation, 0, _ms(timeout))
+def _space_of(info: SpaceInfo) -> str:
+    return info.space
 
 
 def _empty_array(info: ObjectInfo) -> numpy.ndarray:
@@ -362,17 +340,3 @@ def _empty_array(info: ObjectInfo) -> numpy.ndarray:
     except ImportError as missing:
         raise ImportError("get hands out numpy arrays: install numpy, or use get_into or get_range") from missing
     return numpy.empty(info.shape, _dtypes.BY_NAME[info.dtype].numpy)
-
-
-def batches(names: Iterable[str]) -> Iterable[_Names]:
-    """Cuts names into what fits into one request each."""
-    batch: _Names = []
-    used = 0
-    for name in names:
-        if batch and (len(batch) == _FREE_NAMES or used + len(name) > _FREE_BYTES):
-            yield batch
-            batch, used = [], 0
-        batch.append(name)
-        used += 4 * len(name)
-    if batch:
-        yield batch

@@ -26,15 +26,18 @@ class Ticket(Generic[T]):
     dropped. Closing the client ends every request: a ticket that was not done by then raises ClosedError.
     """
 
-    def __init__(self, link: Link, native: int, loan: Lent, finish: Callable[[int, _native.Info], T]) -> None:
+    # For __del__, should an interrupt come before __init__.
+    native = ctypes.c_void_p()
+
+    def __init__(self, link: Link, loan: Lent, finish: Callable[[ctypes.c_void_p], T]) -> None:
+        """For Link.submit to fill in."""
+        self.native = ctypes.c_void_p()
         self._link = link
-        self._native = native
         self._loan = loan
         self._finish = finish
         self._value: T | None = None
         self._error: errors.SpillwayError | None = None
         self._settled = False
-        link.adopt(native, loan)
 
     def done(self) -> bool:
         return self.wait(0)
@@ -60,32 +63,30 @@ class Ticket(Generic[T]):
     def cancel(self) -> None:
         """Ends the request as soon as possible; its result is then an error, unless it was done first."""
         if not self._settled:
-            with self._link:
-                lib.sw_cancel(self._native)
+            lib.sw_cancel(self.native)
 
     def _settle(self, timeout_ms: int) -> bool:
         """Whether it has ended; then its outcome is noted and the memory given back."""
-        got, info, err = ctypes.c_size_t(), _native.Info(), _native.Error()
-        try:
-            with self._link:
-                if lib.sw_wait(self._native, timeout_ms, byref(err)) == errors.TIMEOUT and not is_done(self._native):
-                    return False
-                status = lib.sw_ticket_result(self._native, byref(got), byref(info), byref(err))
-        except errors.ClosedError:
-            # Closing ends every request and gives its memory back.
-            status = errors.CANCELLED
-        else:
-            self._loan.release()
-        if status == errors.CANCELLED and self._link.closed:
-            self._error = errors.make(errors.CLOSED)
-        elif status < 0:
+        err = _native.Error()
+        if lib.sw_wait(self.native, timeout_ms, byref(err)) == errors.TIMEOUT and not is_done(self.native):
+            return False
+        status = lib.sw_ticket_result(self.native, None, None, byref(err))
+        if status < 0:
             self._error = errors.of(status, err)
         else:
-            self._value = self._finish(got.value, info)
+            self._value = self._finish(self.native)
+        self._loan.release()
         self._settled = True
         return True
 
     def __del__(self) -> None:
-        # Incomplete when __init__ never ran to its end.
-        if hasattr(self, "_finish"):
-            self._link.drop(self._native)
+        # There is none when it could not be submitted.
+        if self.native:
+            self._link.drop(self.native)
+
+
+def ticket_info(native: ctypes.c_void_p) -> _native.Info:
+    """What a ticket that ended well says of the object."""
+    info = _native.Info()
+    lib.sw_ticket_result(native, None, byref(info), None)
+    return info

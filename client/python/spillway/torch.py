@@ -17,12 +17,15 @@ training run. Only a tensor that was spilled and is lost does, with a TensorLost
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch.autograd.graph import saved_tensors_hooks
 
 from . import errors
 from ._footprint import reason_to_stay
 from ._handles import Kept, Spilled
+from ._opening import Opening
 from ._session import Session, Settings
 from ._stats import OffloadStats
 from .client import Client
@@ -45,21 +48,18 @@ class Offload:
         self._min_bytes = min_bytes
         self._settings = settings
         self._session: Session | None = None
+        self._opening: Opening | None = None
+        # Why there is no session.
         self._absent = ""
         self._hooks: saved_tensors_hooks | None = None
+        # What saving a tensor raised: the end of the block restores it.
+        self._raised: errors.SpillwayError | None = None
 
     def __enter__(self) -> Offload:
         if self._hooks is not None:
             raise RuntimeError("this offload is in use already: make another one, for the same client if you like")
-        try:
-            if isinstance(self._client, Client):
-                self._session = Session(self._client, False, self._settings, self.stats)
-            else:
-                own = Client(self._client, timeout=self._settings.timeout_ms / 1000)
-                self._session = Session(own, True, self._settings, self.stats)
-        except errors.SpillwayError as error:
-            self._absent = "forked" if isinstance(error, errors.ForkedError) else "absent"
-            self.stats.last_error = str(error)
+        self._opening = Opening(self._client, self._settings, self.stats)
+        self._take(self._opening.enter())
         self._hooks = saved_tensors_hooks(self._pack, _unpack)
         self._hooks.__enter__()
         return self
@@ -69,25 +69,48 @@ class Offload:
         assert hooks is not None
         hooks.__exit__(*exc)
         session, self._session = self._session, None
+        raised, self._raised = self._raised, None
         if session:
-            raised, session.raised = session.raised, None
+            raised, session.raised = raised or session.raised, None
             session.exit()
-            _restore(exc[1], raised)
+        _restore(exc[1], raised)
 
     def flush(self) -> None:
         """Waits until what autograd has dropped so far is freed in the daemon, and `stats` says so."""
         if self._session:
             self._session.flush()
 
+    def _take(self, opened: Session | str) -> None:
+        self._session, self._absent = (opened, "") if isinstance(opened, Session) else (None, opened)
+
     def _pack(self, tensor: torch.Tensor) -> Kept | Spilled:
-        reason = reason_to_stay(tensor, self._min_bytes)
-        if reason is None:
-            spilled = self._session.spill(tensor) if self._session else self._absent
-            if isinstance(spilled, Spilled):
-                return spilled
-            reason = spilled
-        self.stats.keep(reason, tensor.numel() * tensor.element_size())
+        try:
+            reason = reason_to_stay(tensor, self._min_bytes)
+            spilled = reason or self._spill(tensor)
+        except errors.UsageError as error:
+            # What was asked for will never work. A copy, for a traceback would keep us alive.
+            self._raised = copy.copy(error)
+            raise
+        except Exception as failure:
+            # Whatever is wrong with this tensor, or with us: plain torch would have saved it.
+            self.stats.last_error = f"{type(failure).__name__}: {failure}"
+            spilled = "error"
+        if isinstance(spilled, Spilled):
+            return spilled
+        self.stats.keep(spilled, _bytes_of(tensor))
         return Kept(tensor)
+
+    def _spill(self, tensor: torch.Tensor) -> Spilled | str:
+        if self._session is None and self._opening:
+            self._take(self._opening.later())
+        return self._session.spill(tensor) if self._session else self._absent
+
+
+def _bytes_of(tensor: torch.Tensor) -> int:
+    try:
+        return tensor.numel() * tensor.element_size()
+    except Exception:  # torch has tensors that know no size
+        return 0
 
 
 def _unpack(handle: Kept | Spilled) -> torch.Tensor:
@@ -95,7 +118,7 @@ def _unpack(handle: Kept | Spilled) -> torch.Tensor:
 
 
 def _restore(passing: object, raised: errors.SpillwayError | None) -> None:
-    """Before version 2, torch made a RuntimeError of what unpacking raised, with the message somewhere in it."""
+    """Before version 2, torch made a RuntimeError of what our hooks raised, with the message somewhere in it."""
     if raised and type(passing) is RuntimeError and str(raised) in str(passing):
         raise raised from passing
 
@@ -120,11 +143,17 @@ def offload(
     window_bytes  how much may be on its way to the daemon while the forward pass goes on; 0 waits for each tensor.
                 A tensor needed while it is on its way is not fetched. This much memory the trainer does not save.
 
-    Saved once is what shares a storage at the same version. Parameters and their views, sparse and quantised tensors,
-    subclasses, lazy conjugates and whatever is neither on the CPU nor on CUDA stay in the process. So does everything
-    while the daemon is full or away; `stats.kept` counts saves by reason.
+    Saved once is what shares a storage, while its bytes stay the same. Parameters and their views, sparse and quantised
+    tensors, subclasses, nested ones, lazy conjugates and whatever is neither on the CPU nor on CUDA stay in the
+    process. So does everything while the daemon is full or away, and what a demanded format is not for; `stats.kept`
+    counts saves by reason.
+
+    A format, space or endpoint that cannot work raises UsageError when the block is entered. A daemon that is away is
+    a warning then: it is tried again, in growing intervals, while the block lasts.
 
     A saved tensor lives in the daemon as long as autograd holds it, also when the block has ended. Changing it in
-    place before the backward pass raises what plain torch raises. The object may be entered again after it was left.
+    place before the backward pass raises what plain torch raises. A loader may refill the memory of a batch behind
+    torch's back: what was saved comes back. A storage that is resized while it is on its way is kept, as "moved". The
+    object may be entered again after it was left.
     """
     return Offload(client, min_bytes, Settings(space, name_prefix, format, max(1, int(timeout * 1000)), window_bytes))
