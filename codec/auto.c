@@ -1,6 +1,7 @@
 #include "codec/auto.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "codec/dictionary.h"
 #include "codec/fields.h"
@@ -14,6 +15,12 @@ enum {
 
 /* Raw is faster both ways, and random access to it costs nothing: less gain than this is not worth coding. */
 #define LEAST_RATIO 1.02
+
+bool sw_auto_named(const char *text, bool *cold)
+{
+    *cold = strcmp(text, "auto-cold") == 0;
+    return *cold || strcmp(text, "auto") == 0;
+}
 
 /* What the samples add up to. */
 struct looked {

@@ -26,6 +26,9 @@ struct sw_auto {
     uint64_t values_looked_at;
 };
 
+/* Whether this is the name of such a plan: "auto", or "auto-cold" for what will lie long, which sets *cold. */
+bool sw_auto_named(const char *text, bool *cold);
+
 /*
  * Chooses for `values`, the whole tensor, of any alignment. Never a lossy plan, and none that loses to raw by more than
  * headers. The tensor is one that sw_container_init takes.

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codec/auto.h"
 #include "codec/plan.h"
 
 static const char *const kind_names[] = {
@@ -86,8 +87,11 @@ void sw_arg_range(const struct argp_state *state, const char *text, uint64_t *of
 const char *sw_arg_format(const struct argp_state *state, const char *text)
 {
     struct sw_plan plan;
-    if (sw_plan_parse(text, &plan) < 0)
-        argp_error(state, "there is no format '%s': there are " SW_PLAN_FAMILIES "; see spillway put --help", text);
+    bool cold;
+    if (sw_plan_parse(text, &plan) < 0 && !sw_auto_named(text, &cold))
+        argp_error(state,
+                   "there is no format '%s': there are auto[-cold], " SW_PLAN_FAMILIES "; see spillway put --help",
+                   text);
     return text;
 }
 

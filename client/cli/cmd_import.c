@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codec/auto.h"
 #include "codec/plan.h"
 
 static const char doc[] =
@@ -193,8 +194,11 @@ static void import_finish(struct import *import)
 /* A floating-point format for integers would be refused, and half a model imported: those go losslessly. */
 static const char *format_for(const struct import *import, const struct item *item)
 {
+    bool cold;
     if (import->request->format == NULL)
         return NULL;
+    if (sw_auto_named(import->request->format, &cold))
+        return import->request->format;
     return sw_plan_check(&import->plan, item->tensor->dtype, NULL) == 0 ? import->request->format : "lossless";
 }
 

@@ -4,6 +4,7 @@
 #include "client/cli/cli.h"
 #include "client/cli/inspection.h"
 #include "client/cli/safetensors.h"
+#include "codec/auto.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -37,7 +38,8 @@ static const struct argp_option options[] = {
      "Say what formats would cost and lose: those of a list with commas between, `all', or without a list one or a "
      "few of each kind",
      0},
-    {"plan", KEY_PLAN, NULL, 0, "Say what lossless makes of each tensor's chunks, and why", 0},
+    {"plan", KEY_PLAN, NULL, 0, "Say which plan auto makes for each tensor, what lossless makes of its chunks, and why",
+     0},
     {"object", KEY_OBJECT, NULL, 0, "TARGET is an object, even if there is a file of that name", 0},
     {"json", KEY_JSON, NULL, 0, "Print one JSON object", 0},
     {0},
@@ -63,9 +65,12 @@ static void parse_formats(struct request *request, const char *list, const struc
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     struct request *request = state->input;
+    bool cold;
     switch (key) {
     case 'f':
         request->format = sw_arg_format(state, arg);
+        if (sw_auto_named(arg, &cold))
+            argp_error(state, "what auto makes of each tensor, and why, is what --plan shows");
         return 0;
     case KEY_CHUNKS:
         request->wishes.chunks = true;

@@ -21,6 +21,7 @@ static const char doc[] =
     "  lossless         every bit, each chunk coded as is smallest\n"
     "  lossless-cold    the same with any effort, for what lies long\n"
     "  raw              the bytes as they are\n"
+    "  auto, auto-cold  one of these three, by a look at the values\n"
     "  rans, window, fpraker, gecko, gecko-delta, gecko-bias\n"
     "                   every bit, by one coding of the exponents\n"
     "  sfp-1-4-2        1 sign, 4 exponent and 2 mantissa bits. 0 for the sign\n"

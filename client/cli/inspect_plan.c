@@ -79,6 +79,8 @@ int sw_planned_fill(const struct sw_workbench *bench, const struct sw_inspected 
     struct sw_encoding encoding = {0};
     struct sw_plan plan = sw_plan_lossless();
     *planned = (struct sw_planned){.exponent_bits = f != NULL ? f->exponent_bits : 0, .entropy = tensor->entropy};
+    struct sw_auto_wishes wishes = {0};
+    sw_auto_choose(bench->kernels, &tensor->tensor, tensor->values, &wishes, &planned->choice);
     int rc = sw_encoding_init(&encoding, bench, &tensor->tensor, &plan, tensor->values, err);
     for (uint32_t i = 0; rc == 0 && i < encoding.container.chunk_count; i++)
         rc = plan_chunk(bench, &encoding.container, i, tensor->values, planned, err);
@@ -118,8 +120,20 @@ static void print_modes(const struct sw_planned *planned, FILE *out)
                 planned->modes[m], reason_of(planned->modes[m]));
 }
 
+static void print_choice(const struct sw_auto *choice, FILE *out)
+{
+    char text[SW_PLAN_TEXT_BYTES];
+    sw_plan_print(&choice->plan, text, sizeof text);
+    fprintf(out, "  auto takes %s: %s", text, choice->why);
+    if (choice->exponent_bits > 0)
+        fprintf(out, "\n  (it looked at %" PRIu64 " values, and expects a ratio of %.2f)", choice->values_looked_at,
+                choice->expected_ratio);
+    fprintf(out, "\n");
+}
+
 void sw_planned_print(const struct sw_planned *planned, FILE *out)
 {
+    print_choice(&planned->choice, out);
     print_modes(planned, out);
     if (planned->values == 0)
         return;
@@ -144,9 +158,12 @@ json_t *sw_planned_describe(const struct sw_planned *planned)
     json_t *modes = json_object();
     for (uint32_t m = 0; m < planned->mode_count; m++)
         json_object_set_new(modes, planned->modes[m], json_integer(planned->counts[m]));
-    json_t *object = json_pack("{s:s, s:o, s:I, s:I, s:I, s:I}", "format", "lossless", "modes", modes, "chunks",
-                               (json_int_t)planned->chunks, "bitmap_chunks", (json_int_t)planned->bitmap_chunks,
-                               "stored_bytes", (json_int_t)planned->stored_bytes, "zeros", (json_int_t)planned->zeros);
+    char chosen[SW_PLAN_TEXT_BYTES];
+    sw_plan_print(&planned->choice.plan, chosen, sizeof chosen);
+    json_t *object = json_pack("{s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:I}", "auto", chosen, "why", planned->choice.why,
+                               "format", "lossless", "modes", modes, "chunks", (json_int_t)planned->chunks,
+                               "bitmap_chunks", (json_int_t)planned->bitmap_chunks, "stored_bytes",
+                               (json_int_t)planned->stored_bytes, "zeros", (json_int_t)planned->zeros);
     if (planned->exponent_bits > 0)
         json_object_update_new(object, json_pack("{s:I, s:f, s:f}", "blocked_chunks",
                                                  (json_int_t)planned->blocked_chunks, "sampled_exponent_bits",

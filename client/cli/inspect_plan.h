@@ -1,4 +1,4 @@
-/* The plan that `lossless` makes of each chunk, and what it saw that made it so. One thread. */
+/* The plan that `auto` makes for a tensor, what `lossless` makes of each chunk, and what they saw. One thread. */
 #ifndef SW_CLI_INSPECT_PLAN_H
 #define SW_CLI_INSPECT_PLAN_H
 
@@ -8,11 +8,13 @@
 #include <jansson.h>
 
 #include "client/cli/inspect.h"
+#include "codec/auto.h"
 
 #define SW_PLANNED_MODES 16
 
 /* What became of all chunks of a tensor. */
 struct sw_planned {
+    struct sw_auto choice;
     const char *modes[SW_PLANNED_MODES]; /* static names */
     uint32_t counts[SW_PLANNED_MODES];   /* chunks that have each */
     uint32_t mode_count;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "client/src/convert.h"
+#include "codec/auto.h"
 #include "codec/container.h"
 #include "codec/plan.h"
 
@@ -56,6 +57,20 @@ static uint32_t summary_of(const char *format, const struct sw_tensor *tensor, u
     return e_max > 0 ? e_max : 1;
 }
 
+/* "auto" is settled here, where all values are at hand: the daemon is told the format that it comes to. */
+static const char *format_of(const char *format, const struct sw_tensor *tensor, const void *data,
+                             char chosen[SW_PLAN_TEXT_BYTES])
+{
+    struct sw_auto_wishes wishes = {0};
+    struct sw_auto choice;
+
+    if (!format || !sw_auto_named(format, &wishes.cold))
+        return format ? format : "";
+    sw_auto_choose(sw_kernels_select(getenv("SPILLWAY_CPU_DISABLE")), tensor, data, &wishes, &choice);
+    sw_plan_print(&choice.plan, chosen, SW_PLAN_TEXT_BYTES);
+    return chosen;
+}
+
 static int tensor_check(const struct sw_put_args *args, const void *data, struct sw_tensor *tensor, uint64_t *values,
                         uint64_t *bytes, struct sw_error *err)
 {
@@ -80,6 +95,7 @@ static struct sw_ticket *put_prepare(sw_client *c, const struct sw_put_args *arg
 {
     Spillway__V1__TensorDesc desc = SPILLWAY__V1__TENSOR_DESC__INIT;
     Spillway__V1__Put put = SPILLWAY__V1__PUT__INIT;
+    char chosen[SW_PLAN_TEXT_BYTES];
     struct sw_tensor tensor;
     uint64_t values = 0, bytes = 0;
 
@@ -95,8 +111,8 @@ static struct sw_ticket *put_prepare(sw_client *c, const struct sw_put_args *arg
     put.kind = (Spillway__V1__Kind)args->kind;
     put.tensor = &desc;
     put.group = args->group;
-    put.format = text(args->format ? args->format : "");
-    put.e_max = summary_of(args->format, &tensor, values, data);
+    put.format = text(format_of(args->format, &tensor, data, chosen));
+    put.e_max = summary_of(put.format, &tensor, values, data);
     put.deadline_ms = args->timeout_ms ? args->timeout_ms : c->request_timeout_ms;
     struct sw_ticket *t = sw_ticket_create(c, SW_FRAME_PUT, &put.base, args->timeout_ms, err);
     if (!t)

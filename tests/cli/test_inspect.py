@@ -197,7 +197,10 @@ class InspectTest(CommandTest):
         self.assertAlmostEqual(plan["sampled_exponent_bits"], plan["exponent_entropy"], delta=0.35)
         self.assertEqual(plan["bitmap_chunks"], plan["chunks"])
         self.assertNotIn("sampled_exponent_bits", tensors["bytes"]["plan"])
+        self.assertEqual({name: tensors[name]["plan"]["auto"] for name in ("normal", "bytes")},
+                         {"normal": "lossless", "bytes": "raw"})
         text = spillway("inspect", "--plan", self.file).text
+        self.assertIn("auto takes lossless: many values are zero", text)
         self.assertIn("10.00 % of the values are zeros, which a bitmap takes out of", text)
         self.assertIn("1 of 1 chunks raw: no coding would make it smaller\n  the type has no exponents", text)
 

@@ -79,6 +79,13 @@ class ObjectTest(DaemonTest):
         with open(self.path("kept")) as file:
             self.assertEqual(file.read(), "kept")
 
+    def test_auto_looks_at_the_values(self):
+        for name, raw, expected in (("weights", floats(65536), "lossless"), ("noise", os.urandom(65536 * 4), "raw")):
+            self.put(name, raw, "--dtype", "F32", "--format", "auto")
+            self.assertEqual(self.json_of("stat", name)["format"], expected)
+        self.put("cold", floats(5000), "--dtype", "F32", "--format", "auto-cold")
+        self.assertEqual(self.json_of("stat", "cold")["format"], "lossless-cold")
+
     def test_lossy_formats_are_told(self):
         self.put("t", floats(65536), "--dtype", "F32", "--format", "sfp-1-4-2")
         self.assertEqual(self.json_of("stat", "t")["format"], "sfp-1-4-2")

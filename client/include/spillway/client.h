@@ -106,7 +106,7 @@ struct sw_put_args {
     uint64_t
         group; /* 0: none. Else any number: objects of one group are freed together, at the latest with the session */
     const char *format;  /* NULL: the server's policy decides (lossless by default); else "sfp-1-4-2" or another
-                            (spillway put --help) */
+                            (spillway put --help). "auto" chooses lossless or raw by a look at the values */
     uint32_t timeout_ms; /* 0: the client's */
 };
 
