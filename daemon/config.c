@@ -20,6 +20,9 @@
 #define MOST_DEFAULT_STAGING_BYTES (64u * MIB)
 #define LEAST_WINDOW_BYTES MIB
 
+/* With less, requests would end before the clock that is looked at every 50 ms has moved. */
+#define LEAST_TIMEOUT_MS 100
+
 /* --- one table of options, for file, flags and printing */
 
 enum option_type { PATH, TCP, SIZE, DURATION, NUMBER, BOOLEAN, LEVEL };
@@ -28,7 +31,7 @@ static const struct option {
     const char *name;
     enum option_type type;
     size_t offset;        /* in struct sw_config */
-    uint32_t least, most; /* of numbers */
+    uint32_t least, most; /* of numbers and durations */
     const char *expected;
 } options[] = {
     {"socket", PATH, offsetof(struct sw_config, socket), 0, 0, "a path, or none"},
@@ -41,9 +44,13 @@ static const struct option {
     {"quota", SIZE, offsetof(struct sw_config, default_quota_bytes), 0, 0, "a size such as 8G; 0 for none"},
     {"codec_threads", NUMBER, offsetof(struct sw_config, codec_threads), 1, 256, "a number from 1 to 256"},
     {"max_connections", NUMBER, offsetof(struct sw_config, max_connections), 1, 65536, "a number from 1 to 65536"},
-    {"grace", DURATION, offsetof(struct sw_config, grace_ms), 0, 0, "a duration such as 10s or 500ms"},
-    {"request_timeout", DURATION, offsetof(struct sw_config, request_timeout_ms), 0, 0, "a duration such as 60s"},
-    {"stall_timeout", DURATION, offsetof(struct sw_config, stall_timeout_ms), 0, 0, "a duration such as 30s"},
+    {"grace", DURATION, offsetof(struct sw_config, grace_ms), 0, UINT32_MAX, "a duration such as 10s or 500ms"},
+    {"request_timeout", DURATION, offsetof(struct sw_config, request_timeout_ms), LEAST_TIMEOUT_MS, UINT32_MAX,
+     "a duration of at least 100ms, such as 60s"},
+    {"max_request_timeout", DURATION, offsetof(struct sw_config, max_request_timeout_ms), LEAST_TIMEOUT_MS, UINT32_MAX,
+     "a duration of at least 100ms, such as 10m"},
+    {"stall_timeout", DURATION, offsetof(struct sw_config, stall_timeout_ms), LEAST_TIMEOUT_MS, UINT32_MAX,
+     "a duration of at least 100ms, such as 30s"},
     {"log_level", LEVEL, offsetof(struct sw_config, log_level), 0, 0, "debug, info, warning or error"},
 };
 
@@ -76,6 +83,16 @@ static bool set_number(const struct option *o, const char *value, uint32_t *numb
     return true;
 }
 
+static bool set_duration(const struct option *o, const char *value, uint32_t *ms)
+{
+    uint32_t read;
+
+    if (!sw_value_duration(value, &read) || read < o->least || read > o->most)
+        return false;
+    *ms = read;
+    return true;
+}
+
 static bool set_bool(const char *value, bool *to)
 {
     *to = strcmp(value, "true") == 0;
@@ -104,7 +121,7 @@ static bool option_set(const struct option *o, struct sw_config *config, const c
     case SIZE:
         return sw_value_size(value, at);
     case DURATION:
-        return sw_value_duration(value, at);
+        return set_duration(o, value, at);
     case NUMBER:
         return set_number(o, value, at);
     case BOOLEAN:
@@ -184,6 +201,7 @@ void sw_config_defaults(struct sw_config *config)
         .max_connections = 1024,
         .grace_ms = 10000,
         .request_timeout_ms = 60000,
+        .max_request_timeout_ms = 600000,
         .stall_timeout_ms = 30000,
         .log_level = SW_LOG_INFO,
     };
@@ -317,6 +335,8 @@ bool sw_config_complete(struct sw_config *config, char error[SW_CONFIG_ERROR_CAP
         return fail(error, "staging: from 4M to half of memory");
     if (config->window_bytes < LEAST_WINDOW_BYTES)
         return fail(error, "window: at least 1M, the largest body of a frame");
+    if (config->request_timeout_ms > config->max_request_timeout_ms)
+        return fail(error, "request_timeout: at most max_request_timeout");
     return true;
 }
 

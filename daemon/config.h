@@ -32,6 +32,7 @@ struct sw_config {
     uint32_t max_connections;
     uint32_t grace_ms;
     uint32_t request_timeout_ms;
+    uint32_t max_request_timeout_ms;
     uint32_t stall_timeout_ms;
     enum sw_log_level log_level;
     struct sw_config_space spaces[SW_CONFIG_SPACES];

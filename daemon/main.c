@@ -81,6 +81,7 @@ static int start_server(struct daemon *d, const struct sw_config *config)
         .max_connections = config->max_connections,
         .grace_ms = config->grace_ms,
         .request_timeout_ms = config->request_timeout_ms,
+        .max_request_timeout_ms = config->max_request_timeout_ms,
         .stall_timeout_ms = config->stall_timeout_ms,
         .window_bytes = config->window_bytes,
     };

@@ -264,13 +264,13 @@ static int parse_step(struct sw_conn *conn)
     size_t offered = conn->unread_bytes;
 
     if (conn->frame_bytes > ANSWER_MEMORY_BYTES) {
-        conn->paused = true;
+        conn->pause = SW_CONN_UNREAD_ANSWERS;
         return 0;
     }
     if (sw_parser_body_left(&conn->parser) > 0) {
         size_t room = sink_room(conn, &at);
         if (room == 0) {
-            conn->paused = true;
+            conn->pause = SW_CONN_NO_ROOM;
             return 0;
         }
         offered = offered < room ? offered : room;
@@ -318,17 +318,17 @@ static void parse(struct sw_conn *conn)
         return;
     if (rc < 0)
         receive_failed(conn, rc);
-    else if (conn->paused)
+    else if (conn->pause)
         uv_read_stop(&conn->stream);
 }
 
 void sw_conn_resume(struct sw_conn *conn)
 {
-    if (!conn->paused || conn->state == SW_CONN_CLOSING)
+    if (!conn->pause || conn->state == SW_CONN_CLOSING)
         return;
-    conn->paused = false;
+    conn->pause = SW_CONN_READING;
     parse(conn);
-    if (conn->paused || conn->parsing || conn->state == SW_CONN_CLOSING)
+    if (conn->pause || conn->parsing || conn->state == SW_CONN_CLOSING)
         return;
     int rc = uv_read_start(&conn->stream, give_buffer, read_more);
     if (rc < 0 && rc != UV_EALREADY)
@@ -398,11 +398,13 @@ static bool stalled(struct sw_conn *conn, uint64_t now_ms)
     return now_ms - conn->last_progress_ms > conn->server->options.stall_timeout_ms;
 }
 
-/* Puts whose bytes have stopped coming hold staging memory for nobody. While we do not read it is not the client's
- * doing. */
+/*
+ * Puts whose bytes have stopped coming hold memory for nobody. While a put waits for ours it is not the client's doing;
+ * while we do not read because the client does not, it is.
+ */
 static bool puts_stalled(struct sw_conn *conn, uint64_t now_ms)
 {
-    if (conn->open_puts == 0 || conn->paused)
+    if (conn->open_puts == 0 || conn->pause == SW_CONN_NO_ROOM)
         conn->last_body_ms = now_ms;
     return now_ms - conn->last_body_ms > conn->server->options.stall_timeout_ms;
 }

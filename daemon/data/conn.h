@@ -1,8 +1,8 @@
 /*
  * A connection: one stream, its parser, its open requests, its credit in both directions and what waits to be sent.
  *
- * States: HANDSHAKE until HELLO is answered, OPEN, CLOSING once the stream is being closed. sw_conn_set_state is the
- * only place that changes them. A closing connection stays in memory until its requests have ended (the codec pool may
+ * States: HANDSHAKE until HELLO is answered, OPEN, CLOSING once the stream is being closed; they only go forward, by
+ * set_state() in conn.c. A closing connection stays in memory until its requests have ended (the codec pool may
  * still work for them) and libuv has let go of the stream.
  */
 #ifndef SW_DATA_CONN_H
@@ -18,6 +18,9 @@
 #include "proto/frame.h"
 
 enum sw_conn_state { SW_CONN_HANDSHAKE, SW_CONN_OPEN, SW_CONN_CLOSING };
+
+/* Why nothing is read: we have no room for what comes, or the client does not read what we answered. */
+enum sw_conn_pause { SW_CONN_READING, SW_CONN_NO_ROOM, SW_CONN_UNREAD_ANSWERS };
 
 struct sw_request;
 struct sw_piece;
@@ -43,7 +46,7 @@ struct sw_conn {
     uint8_t *read_buffer;
     const uint8_t *unread; /* received but not parsed: the sink has no room */
     size_t unread_bytes;
-    bool paused;
+    enum sw_conn_pause pause;
     bool parsing;            /* guards against re-entry */
     struct sw_request *sink; /* the put that takes the current frame's body; NULL: it is dropped */
     size_t last_span;        /* bytes of a checked frame's end, copied but not yet vouched for */

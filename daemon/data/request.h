@@ -41,7 +41,7 @@ struct sw_request {
 /* The open request of this number, or NULL. */
 struct sw_request *sw_request_find(const struct sw_conn *conn, uint32_t id);
 
-/* deadline_ms 0: the server's default. NULL: out of memory. */
+/* deadline_ms 0: the server's default; one that is too far away is cut. NULL: out of memory. */
 struct sw_request *sw_request_open(struct sw_conn *conn, uint32_t id, enum sw_request_type type, uint32_t deadline_ms);
 
 /* Takes the request out of the table and frees it. Its put or get has ended. */

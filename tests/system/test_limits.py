@@ -248,6 +248,35 @@ class SlowWriters(DaemonTest):
         self.assertEqual(other.get("p0"), pattern(MIB))
         self.await_stats(store_unpublished_objects=0, staging_used_bytes=0)
 
+    def test_a_put_whose_client_reads_no_answers_ends(self) -> None:
+        """It reads now and then, so that it lives, but never enough for the server to look at what it sends."""
+        client, other = self.connect(), self.connect()
+        for i in range(24):
+            other.put("n" * 1000 + str(i))
+        client.start_put(client.describe("held", "U8", (1000,), deadline_ms=3_600_000), b"x")
+        page = pb.List(space="default").SerializeToString()
+        for request in range(1000, 1110):
+            client.send(wire.LIST, request, page)
+        began, read = time.monotonic(), 0
+        while other.stats()["store_unpublished_objects"] and time.monotonic() - began < 6:
+            read += len(client.socket.recv(32_768))
+            time.sleep(0.1)
+        self.assertLess(time.monotonic() - began, 4)
+        self.assertEqual(other.stats()["stalled_connections"], 0)
+
+    def test_no_deadline_is_longer_than_the_server_allows(self) -> None:
+        daemon = self.start_daemon("--set", "max_request_timeout=600ms", "--set", "request_timeout=400ms")
+        client = self.connect(daemon.unix)
+        request = client.start_put(client.describe("drips", "U8", (1000,), deadline_ms=3_600_000), b"x")
+        began = time.monotonic()
+        while not client.ended(request) and time.monotonic() - began < 5:
+            client.send_data(request, b"y")
+            client.ping()
+            time.sleep(0.05)
+        self.assert_refused(wire.TIMEOUT, client.answer, request)
+        self.assertGreater(time.monotonic() - began, 0.5)
+        self.assertLess(time.monotonic() - began, 0.6 + PROMPT_S)
+
     def test_a_put_right_after_connecting_has_its_time(self) -> None:
         for _ in range(5):
             client = self.connect()

@@ -275,7 +275,10 @@ static void options_are_checked_against_each_other(void **state)
                  {"staging", "33M", "half of memory"},
                  {"staging", "32M", NULL},
                  {"window", "1023K", "at least 1M"},
-                 {"window", "1M", NULL}};
+                 {"window", "1M", NULL},
+                 {"request_timeout", "11m", "at most max_request_timeout"},
+                 {"max_request_timeout", "59s", "at most max_request_timeout"},
+                 {"max_request_timeout", "60s", NULL}};
     static struct sw_config config;
     char error[SW_CONFIG_ERROR_CAP];
 
@@ -291,6 +294,12 @@ static void options_are_checked_against_each_other(void **state)
     }
     assert_false(sw_config_set(&config, "grace", "soon", error));
     assert_non_null(strstr(error, "a duration such as 10s"));
+    assert_false(sw_config_set(&config, "request_timeout", "0", error));
+    assert_non_null(strstr(error, "at least 100ms"));
+    assert_false(sw_config_set(&config, "stall_timeout", "99ms", error));
+    assert_non_null(strstr(error, "at least 100ms"));
+    assert_true(sw_config_set(&config, "stall_timeout", "100ms", error));
+    assert_true(sw_config_set(&config, "grace", "0", error));
     assert_false(sw_config_set(&config, "colour", "blue", error));
     assert_false(sw_config_set(&config, "socket", "", error));
 }
