@@ -52,6 +52,7 @@ int sw_put_handle(struct sw_conn *conn, const struct sw_frame *frame, const Spil
     struct sw_request *r = sw_request_open(conn, frame->request, SW_REQUEST_PUT, message->deadline_ms);
     if (!r)
         return SW_NO_MEMORY;
+    args.may_wait = conn->open_puts == 0; /* else the bytes that an open put waits for would wait with us */
     rc = sw_put_begin(&r->put, conn->server->engine, &conn->server->mailbox, &put_events, r, &args, &why);
     if (rc < 0) {
         sw_request_close(r);

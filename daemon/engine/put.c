@@ -100,16 +100,35 @@ static bool take_room(struct sw_put *put)
     return slot->buffer;
 }
 
+/* The same in the arena: memory that is counted and bounded too, and that nobody stands in line for. */
+static bool borrow_room(struct sw_put *put)
+{
+    struct sw_put_slot *slot = idle_slot(put);
+
+    SW_ASSERT(slot);
+    if (sw_ram_borrow(put->engine->ram, SW_STAGING_BUFFER_BYTES, &slot->borrowed) < 0)
+        return false;
+    slot->buffer = sw_ram_memory(put->engine->ram, slot->borrowed);
+    start_filling(put, slot);
+    return true;
+}
+
 /*
  * Only the first buffer may have to be waited for: from then on the put is filling one or gets one back from a chunk
- * under way, so puts cannot block each other half-way.
+ * under way. Whoever stands in line keeps the bytes behind its own from being read. So that no buffer that the line
+ * waits for depends on those, only a put stands there that has no others open beside it; the others borrow from the
+ * arena, or are told to come back.
  */
-static int first_room(struct sw_put *put)
+static int first_room(struct sw_put *put, const struct sw_put_args *args, const char **why)
 {
     if (put->container.raw_bytes == 0 || take_room(put))
         return 0;
-    put->waiting = sw_staging_wait(put->engine->staging, &put->waiter, MOST_WAITING);
-    return put->waiting ? 0 : SW_RETRY;
+    if (args->may_wait)
+        put->waiting = sw_staging_wait(put->engine->staging, &put->waiter, MOST_WAITING);
+    if (put->waiting || (!args->may_wait && borrow_room(put)))
+        return 0;
+    *why = "too many puts are under way at this moment: try again after the given time";
+    return SW_RETRY;
 }
 
 /*
@@ -172,7 +191,7 @@ int sw_put_begin(struct sw_put *put, struct sw_engine *engine, struct sw_mailbox
     for (int i = 0; i < SW_PUT_SLOTS; i++)
         put->slots[i] =
             (struct sw_put_slot){.job = {.mail.deliver = slot_coded, .run = slot_run, .mailbox = mailbox}, .put = put};
-    rc = first_room(put);
+    rc = first_room(put, args, why);
     if (rc < 0) {
         count_end(&engine->stats, put->object, rc);
         abandon(put);
@@ -187,7 +206,10 @@ bool sw_put_failed(const struct sw_put *put)
 
 static void slot_idle(struct sw_put *put, struct sw_put_slot *slot)
 {
-    sw_staging_give(put->engine->staging, SW_STAGING_PUT, slot->buffer);
+    if (slot->borrowed.bytes > 0)
+        sw_ram_release(put->engine->ram, &slot->borrowed);
+    else
+        sw_staging_give(put->engine->staging, SW_STAGING_PUT, slot->buffer);
     slot->buffer = NULL;
 }
 

@@ -81,6 +81,23 @@ int sw_ram_reserve(struct sw_ram *ram, uint32_t bytes, struct sw_place *place)
     return 0;
 }
 
+int sw_ram_borrow(struct sw_ram *ram, uint32_t bytes, struct sw_place *place)
+{
+    uint64_t first;
+
+    SW_ASSERT(bytes >= SW_RAM_BLOCK_BYTES && bytes <= SW_RAM_MAX_BYTES && (bytes & (bytes - 1)) == 0);
+    pthread_mutex_lock(&ram->arena.lock);
+    first = sw_blocks_take_extent(&ram->blocks, block_count(bytes));
+    if (first != SW_BLOCKS_NONE)
+        ram->content_bytes += bytes;
+    pthread_mutex_unlock(&ram->arena.lock);
+
+    if (first == SW_BLOCKS_NONE)
+        return SW_FULL;
+    *place = (struct sw_place){.offset = first * SW_RAM_BLOCK_BYTES, .bytes = bytes};
+    return 0;
+}
+
 static void blocks_give_bytes(struct sw_ram *ram, uint64_t offset, uint32_t n)
 {
     if (n > 0)

@@ -1,5 +1,7 @@
 """Bounded: what the configuration allows is never exceeded, whatever clients do, and comes back when they are done."""
 
+import os
+import subprocess
 import time
 
 import spillway_pb2 as pb
@@ -229,6 +231,58 @@ class Staging(DaemonTest):
         reader.ping()
 
 
+    def test_puts_of_one_connection_do_not_lock_each_other_out(self) -> None:
+        """Six connections hold all that puts may, and each begins two more puts before the first one's last bytes."""
+        clients = [self.connect() for _ in range(6)]
+        first = [self.half_put(client, f"first{i}") for i, client in enumerate(clients)]
+        for client in clients:
+            client.ping()
+        more = [
+            [client.start_put(client.describe(f"more{i}.{k}", "U8", (1000,), group=1), bytes(1000)) for k in range(2)]
+            for i, client in enumerate(clients)
+        ]
+        for client, request in zip(clients, first, strict=True):
+            client.send(wire.DATA, request, b"", bytes(999))
+        began = time.monotonic()
+        for client, request, others in zip(clients, first, more, strict=True):
+            for each in (request, *others):
+                self.assertEqual(client.answer(each).type, wire.PUT_DONE)
+        self.assertLess(time.monotonic() - began, PROMPT_S)
+        clients[0].bye()
+        self.await_stats(staging_waiting=0, staging_used_bytes=0, store_unpublished_objects=0)
+
+    def test_half_puts_beside_half_puts(self) -> None:
+        """Four open puts on each of eight connections, byte by byte: more than there is staging for, and all end."""
+        clients = [self.connect() for _ in range(8)]
+        held = []
+        for i, client in enumerate(clients):
+            for k in range(4):
+                put = client.describe(f"half{i}.{k}", "U8", (1000,), group=1)
+                held.append((client, client.start_put(put, b"x" if i < 6 else b"")))
+        for client, request in held[24:]:
+            client.send_data(request, b"x")
+        for size in (1, 998):
+            for client, request in reversed(held):
+                client.send_data(request, bytes(size))
+        for client, request in held:
+            self.assertEqual(client.answer(request).type, wire.PUT_DONE)
+
+
+class ManyWriters(DaemonTest):
+    """libspillway's own way of putting: several large tensors at once from each of many trainers."""
+
+    memory = "256M"
+    flags = ("--staging", "8M")
+
+    def test_asynchronous_puts_of_many_clients(self) -> None:
+        ran = subprocess.run(
+            [os.environ["MANY_PUTS"], self.daemon.unix, "14", "3", str(3 * MIB)], capture_output=True, timeout=120
+        )
+        self.assertEqual(ran.returncode, 0, ran.stdout.decode() + ran.stderr.decode())
+        stats = self.await_stats(staging_used_bytes=0, store_unpublished_objects=0)
+        self.assertEqual((stats["puts"], stats["puts_failed"], stats["puts_retry"]), (42, 0, 0))
+
+
 class SlowWriters(DaemonTest):
     flags = ("--set", "stall_timeout=1s", "--staging", "4M")
     memory = "32M"
@@ -246,6 +300,20 @@ class SlowWriters(DaemonTest):
         self.assertGreater(time.monotonic() - began, 0.9)
         client.put("p0", pattern(MIB))
         self.assertEqual(other.get("p0"), pattern(MIB))
+        self.await_stats(store_unpublished_objects=0, staging_used_bytes=0)
+
+    def test_puts_that_fill_staging_and_stop_make_way(self) -> None:
+        """However many puts wait behind them: what a client does not send is not the wait of an honest one."""
+        clients = [self.connect() for _ in range(2)]
+        for k in range(4):
+            for i, client in enumerate(clients):
+                put = client.describe(f"h{i}.{k}", "U8", (1000,), deadline_ms=3_600_000)
+                client.start_put(put, b"x")
+                if k < 3:
+                    client.ping()
+        began = time.monotonic()
+        self.connect().put("honest", b"x")
+        self.assertLess(time.monotonic() - began, 1 + 2 * PROMPT_S)
         self.await_stats(store_unpublished_objects=0, staging_used_bytes=0)
 
     def test_a_put_whose_client_reads_no_answers_ends(self) -> None:
