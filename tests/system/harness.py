@@ -76,16 +76,22 @@ class Daemon:
         return int(re.search(rf"^{field}:\s+(\d+)", text, re.M)[1]) * 1024
 
     def settled_rss(self) -> int:
-        """Resident memory once the arena's steps ahead of need are faulted in."""
-        seen = [self.status("VmRSS")]
+        """Resident memory once the arena's steps ahead of need are faulted in: something has been put before."""
+        with Raw(self.unix) as client:
 
-        def still() -> bool:
-            time.sleep(0.2)
-            seen.append(self.status("VmRSS"))
-            return seen[-1] - seen[-2] < 256 << 10
+            def seen() -> tuple[int, int]:
+                return client.stats()["ram_resident_bytes"], self.status("VmRSS")
 
-        until("memory settles", still)
-        return seen[-1]
+            def still() -> tuple[int, int] | None:
+                before = seen()
+                time.sleep(0.2)
+                after = seen()
+                settled = after[0] == before[0] > 0 and abs(after[1] - before[1]) < 64 << 10
+                return after if settled else None
+
+            rss = until("memory settles", still)[1]
+            client.bye()
+        return rss
 
     def kill(self) -> None:
         self.process.kill()

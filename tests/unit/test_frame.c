@@ -262,6 +262,43 @@ static void unpacking_stays_in_its_arena(void **state)
     free(large.memory);
 }
 
+/* Repeats `unit` until the message is full. */
+static size_t fill(uint8_t *message, const char *prefix, size_t prefix_bytes, const char *unit, size_t unit_bytes)
+{
+    size_t len = prefix_bytes;
+
+    memcpy(message, prefix, prefix_bytes);
+    for (; len + unit_bytes <= SW_FRAME_MAX_MESSAGE; len += unit_bytes)
+        memcpy(message + len, unit, unit_bytes);
+    return len;
+}
+
+/* Messages made of as many fields as 64 KiB hold: whatever becomes of them, the arena is all they take. */
+static void what_unpacks_large_stays_in_the_arena(void **state)
+{
+    static const struct {
+        const ProtobufCMessageDescriptor *type;
+        const char *prefix, *unit;
+        size_t prefix_bytes, unit_bytes;
+    } cases[] = {
+        {&spillway__v1__put__descriptor, "\x22\xf0\xff\x03", "\x10\x01", 4, 2}, /* a shape of 32,000 ones */
+        {&spillway__v1__put__descriptor, "", "\x22\x00", 0, 2},                 /* a tensor again and again */
+        {&spillway__v1__free__descriptor, "\x0a\x01s", "\x12\x00", 3, 2},       /* names of no bytes */
+        {&spillway__v1__get__descriptor, "", "\x98\x06\x00", 0, 3},             /* fields that nobody knows */
+        {&spillway__v1__list__descriptor, "", "\x0a\x01s", 0, 3},               /* a space again and again */
+    };
+    static uint8_t message[SW_FRAME_MAX_MESSAGE];
+    struct sw_message_arena arena = {.memory = malloc(SW_MESSAGE_ARENA_BYTES), .cap = SW_MESSAGE_ARENA_BYTES};
+    (void)state;
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        size_t len = fill(message, cases[i].prefix, cases[i].prefix_bytes, cases[i].unit, cases[i].unit_bytes);
+        sw_message_unpack(cases[i].type, message, len, &arena);
+        assert_in_range(arena.used, 1, arena.cap);
+    }
+    free(arena.memory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -273,6 +310,7 @@ int main(void)
         cmocka_unit_test(unchecked_frames_ignore_the_field),
         cmocka_unit_test(bodies_may_be_taken_directly),
         cmocka_unit_test(unpacking_stays_in_its_arena),
+        cmocka_unit_test(what_unpacks_large_stays_in_the_arena),
     };
     return cmocka_run_group_tests_name("frame", tests, NULL, NULL);
 }
