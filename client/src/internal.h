@@ -57,6 +57,7 @@ struct sw_outbox {
 struct sw_connection {
     int fd;        /* -1: none */
     bool ready;    /* WELCOME came */
+    bool deaf;     /* the peer takes nothing more: only what it has sent is still read */
     bool resuming; /* HELLO asked for the session we had */
     bool leaving;  /* the server shuts down: send nothing new */
     int broken;    /* not 0: this status broke it; only closing is left */
@@ -205,8 +206,13 @@ bool sw_send_bye(sw_client *c);
 void sw_send_discard(sw_client *c);
 void sw_send_disown(sw_client *c, struct sw_ticket *t);
 
-/* receive.c, locked: reads once and acts on what came. A wrong peer breaks the connection. */
+/*
+ * receive.c, locked. A wrong peer breaks the connection.
+ * some: reads once and acts on what came.
+ * rest: what a peer that has closed had sent before; at most until nothing is there.
+ */
 void sw_receive_some(sw_client *c);
+void sw_receive_rest(sw_client *c);
 
 /*
  * answer.c, locked. message: a frame's header and message are there, its body (if any) follows. end: its last byte is.

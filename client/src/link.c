@@ -36,7 +36,7 @@ static int connection_reset(struct sw_connection *conn, int fd)
         return rc;
 
     conn->fd = fd;
-    conn->ready = conn->leaving = conn->want_write = conn->bulk_turn = false;
+    conn->ready = conn->deaf = conn->leaving = conn->want_write = conn->bulk_turn = false;
     conn->broken = 0;
     conn->target = NULL;
     conn->send_credit = 0;

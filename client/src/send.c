@@ -273,12 +273,20 @@ static int outbox_write(struct sw_connection *conn)
     return outbox_is_empty(out);
 }
 
+/* The peer has closed its side. Its last words, which say why, may still lie in the socket: they come first. */
+static void write_failed(sw_client *c, int rc)
+{
+    c->conn.deaf = true;
+    sw_receive_rest(c);
+    sw_link_break(c, SW_DISCONNECTED, sw_status_text(rc));
+}
+
 void sw_send_some(sw_client *c)
 {
     struct sw_connection *conn = &c->conn;
 
     conn->want_write = false;
-    if (conn->fd < 0 || conn->broken)
+    if (conn->fd < 0 || conn->broken || conn->deaf)
         return;
     for (int turn = 0; turn < WRITES_A_TURN; turn++) {
         if (outbox_is_empty(&conn->out))
@@ -287,7 +295,7 @@ void sw_send_some(sw_client *c)
             return;
         int rc = outbox_write(conn);
         if (rc < 0) {
-            sw_link_break(c, SW_DISCONNECTED, sw_status_text(rc));
+            write_failed(c, rc);
             return;
         }
         if (rc == 0)

@@ -3,6 +3,7 @@
 import os
 import socket
 import struct
+import subprocess
 
 import spillway_pb2 as pb
 import wire
@@ -401,6 +402,13 @@ class Requests(HostileTest):
                 return False
 
         until("there is room again", admitted)
+
+    def test_who_is_turned_away_hears_why(self) -> None:
+        """Even when the server has closed before the client's first word: libspillway reads its last one."""
+        daemon = self.start_daemon("--set", "max_connections=1")
+        self.connect(daemon.unix)
+        ran = subprocess.run([os.environ["MANY_CONNECTS"], daemon.unix, "60"], capture_output=True, timeout=120)
+        self.assertEqual(ran.returncode, 0, ran.stderr.decode())
 
 
 if __name__ == "__main__":
