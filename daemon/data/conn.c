@@ -148,17 +148,15 @@ static int accept_stream(struct sw_conn *conn, uv_stream_t *listener, bool tcp)
     return rc;
 }
 
-void sw_conn_accept(struct sw_server *server, uv_stream_t *listener, bool tcp)
+bool sw_conn_accept(struct sw_server *server, uv_stream_t *listener, bool tcp)
 {
     struct sw_conn *conn = calloc(1, sizeof *conn);
 
     if (!conn || conn_memory(conn) < 0) {
-        /* Left unaccepted: libuv offers it again with the next connection. */
         if (conn)
             free(conn->memory);
         free(conn);
-        sw_log(SW_LOG_ERROR, "no memory for a connection", NULL);
-        return;
+        return false;
     }
     conn->server = server;
     conn->checked = tcp;
@@ -170,7 +168,7 @@ void sw_conn_accept(struct sw_server *server, uv_stream_t *listener, bool tcp)
     if (rc < 0) {
         sw_log(SW_LOG_WARNING, "cannot accept a connection", "error", uv_strerror(rc), NULL);
         sw_conn_close(conn, "not accepted");
-        return;
+        return true;
     }
     sw_stats_add(&server->engine->stats, SW_COUNT_connections, 1);
     if (server->conn_count > server->options.max_connections) {
@@ -178,6 +176,7 @@ void sw_conn_accept(struct sw_server *server, uv_stream_t *listener, bool tcp)
         sw_conn_refuse(conn, SW_RETRY, "too many connections: raise max_connections, or try again later",
                        REFUSED_RETRY_MS);
     }
+    return true;
 }
 
 /* --- credit */

@@ -65,8 +65,11 @@ struct sw_conn {
     uint32_t request_count, open_puts, active_large_gets, active_small_gets;
 };
 
-/* Accepts a connection from a listener; logs and drops it when that fails or there are too many. */
-void sw_conn_accept(struct sw_server *server, uv_stream_t *listener, bool tcp);
+/*
+ * Accepts a connection from a listener; logs and drops it when that fails or there are too many. False: no memory; the
+ * connection is left where it is, and libuv offers no other one before it is accepted: try again.
+ */
+bool sw_conn_accept(struct sw_server *server, uv_stream_t *listener, bool tcp);
 
 /* Closes the stream; the session begins its grace. `why` is logged. May be called more than once. */
 void sw_conn_close(struct sw_conn *conn, const char *why);

@@ -58,7 +58,7 @@ void sw_request_body_complete(struct sw_request *r)
     r->conn->open_puts--;
 }
 
-void sw_request_close(struct sw_request *r)
+void sw_request_withdraw(struct sw_request *r)
 {
     struct sw_conn *conn = r->conn;
 
@@ -70,6 +70,11 @@ void sw_request_close(struct sw_request *r)
         r->next->link = r->link;
     if (!r->answered)
         conn->request_count--;
+}
+
+void sw_request_close(struct sw_request *r)
+{
+    sw_request_withdraw(r);
     free(r);
 }
 

@@ -43,6 +43,8 @@ struct sw_server {
     uv_timer_t tick;
     uv_pipe_t unix_listener;
     uv_tcp_t tcp_listener;
+    bool unix_waits,
+        tcp_waits; /* a connection lies there for want of memory: accepting is tried again with each tick */
     uint16_t tcp_port;
     struct sw_conn *conns;
     uint32_t conn_count;

@@ -5,10 +5,11 @@ import signal
 import subprocess
 import sys
 import time
+import unittest
 from pathlib import Path
 
 import wire
-from harness import SANITIZE, DaemonTest, main, pattern, until
+from harness import SANITIZE, Daemon, DaemonTest, main, pattern, until
 from raw import Gone
 
 MIB = 1 << 20
@@ -125,6 +126,49 @@ class Daemons(DaemonTest):
         again = self.start_daemon(socket=self.daemon.socket)
         self.assert_refused(wire.SESSION_LOST, self.connect, again.unix, secret=client.secret, resume=True)
         self.assertEqual(self.connect(again.unix).names(), [])
+
+
+@unittest.skipIf(SANITIZE, "a sanitizer's allocator cannot be made to fail")
+class Memory(DaemonTest):
+    """One allocation that fails, at a bad moment: at most one connection is the worse for it."""
+
+    def start_starved(self, least: int, most: int) -> tuple[Daemon, Path]:
+        file = self.daemon.directory / "starve"
+        environment = {"LD_PRELOAD": os.environ["STARVE"], "STARVE_FILE": str(file)}
+        environment |= {"STARVE_LEAST": str(least), "STARVE_MOST": str(most)}
+        return self.start_daemon(tcp=True, environment=environment), file
+
+    def test_none_for_a_connection(self) -> None:
+        daemon, file = self.start_starved(128 << 10, 128 << 10)
+        for endpoint in (daemon.unix, daemon.tcp):
+            with self.subTest(endpoint):
+                file.touch()
+                self.connect(endpoint).ping()
+                self.assertFalse(file.exists(), "nothing failed")
+                self.connect(endpoint).ping()
+        self.assertIn(b"no memory for a connection", daemon.log())
+
+    def test_none_for_an_answer(self) -> None:
+        """The answers to a get without bytes, to one that fails, and to a put."""
+        daemon, file = self.start_starved(250, 700)
+        with self.connect(daemon.unix) as client:
+            client.put("empty")
+            client.put("full", b"bytes")
+        for what, ask in (
+            ("empty get", lambda c: c.get("empty")),
+            ("failed get", lambda c: c.get("absent")),
+            ("put", lambda c: c.put("x")),
+            ("range", lambda c: c.get("full", offset=1, length=1)),
+        ):
+            with self.subTest(what):
+                client = self.connect(daemon.unix)
+                client.start_put(client.describe("waits", "U8", (10,)))
+                client.ping()
+                file.touch()
+                with self.assertRaises(Gone):
+                    ask(client)
+                self.assertFalse(file.exists(), "nothing failed")
+        self.assertEqual(self.connect(daemon.unix).get("empty"), b"")
 
 
 if __name__ == "__main__":
