@@ -18,6 +18,7 @@
 #define LEAST_MEMORY_BYTES (16u * MIB)
 #define LEAST_STAGING_BYTES (4u * MIB)
 #define MOST_DEFAULT_STAGING_BYTES (64u * MIB)
+#define LEAST_INDEX_BYTES MIB
 #define LEAST_WINDOW_BYTES MIB
 
 /* With less, requests would end before the clock that is looked at every 50 ms has moved. */
@@ -40,6 +41,7 @@ static const struct option {
     {"insecure", BOOLEAN, offsetof(struct sw_config, insecure), 0, 0, "true or false"},
     {"memory", SIZE, offsetof(struct sw_config, memory_bytes), 0, 0, "a size such as 512M or 8G"},
     {"staging", SIZE, offsetof(struct sw_config, staging_bytes), 0, 0, "a size such as 64M"},
+    {"index", SIZE, offsetof(struct sw_config, index_bytes), 0, 0, "a size such as 8M"},
     {"window", SIZE, offsetof(struct sw_config, window_bytes), 0, 0, "a size such as 4M"},
     {"quota", SIZE, offsetof(struct sw_config, default_quota_bytes), 0, 0, "a size such as 8G; 0 for none"},
     {"codec_threads", NUMBER, offsetof(struct sw_config, codec_threads), 1, 256, "a number from 1 to 256"},
@@ -315,6 +317,17 @@ static bool fail(char error[SW_CONFIG_ERROR_CAP], const char *text)
     return false;
 }
 
+/*
+ * A store of large tensors needs next to nothing; one of small tensors, some 800 bytes each. A small store is more
+ * likely to be full of small ones.
+ */
+static uint64_t default_index_bytes(uint64_t memory_bytes)
+{
+    uint64_t eighth = memory_bytes / 8, small = eighth < 8u * MIB ? eighth : 8u * MIB;
+
+    return memory_bytes / 32 > small ? memory_bytes / 32 : small;
+}
+
 bool sw_config_complete(struct sw_config *config, char error[SW_CONFIG_ERROR_CAP])
 {
     if (!config->socket[0] && !config->tcp_host[0])
@@ -333,6 +346,10 @@ bool sw_config_complete(struct sw_config *config, char error[SW_CONFIG_ERROR_CAP
     }
     if (config->staging_bytes < LEAST_STAGING_BYTES || config->staging_bytes > config->memory_bytes / 2)
         return fail(error, "staging: from 4M to half of memory");
+    if (config->index_bytes == 0)
+        config->index_bytes = default_index_bytes(config->memory_bytes);
+    if (config->index_bytes < LEAST_INDEX_BYTES || config->index_bytes > config->memory_bytes / 4)
+        return fail(error, "index: from 1M to a quarter of memory");
     if (config->window_bytes < LEAST_WINDOW_BYTES)
         return fail(error, "window: at least 1M, the largest body of a frame");
     if (config->request_timeout_ms > config->max_request_timeout_ms)

@@ -52,7 +52,8 @@ static int start_engine(struct daemon *d, const struct sw_config *config)
     struct sw_engine_options options = {
         .codec_threads = config->codec_threads,
         .staging_bytes = config->staging_bytes,
-        .memory_bytes = config->memory_bytes - config->staging_bytes,
+        .memory_bytes = config->memory_bytes - config->staging_bytes - config->index_bytes,
+        .index_bytes = config->index_bytes,
         .kernels = kernels,
         .default_quota_bytes = config->default_quota_bytes,
     };

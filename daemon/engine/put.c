@@ -146,20 +146,16 @@ static bool can_ever_fit(struct sw_engine *engine, const struct sw_tensor *tenso
     return bytes / SW_CHUNK_MAX_RAW_BYTES <= ram.cap_bytes / LEAST_CHUNK_BYTES;
 }
 
-/*
- * Objects without bytes take none of the arena, but their entries in the index take memory all the same: with the
- * longest name and shape about so much.
- */
-#define INDEX_ENTRY_BYTES 2048u
-
-static bool index_full(struct sw_engine *engine)
+/* An unpublished object for the put. */
+static int make_object(struct sw_put *put, const struct sw_put_args *args, const struct sw_plan *plan, const char **why)
 {
-    struct sw_store_stats store;
-    struct sw_ram_stats ram;
+    int rc = sw_object_create(put->engine->store, &args->spec, &args->tensor, plan, &put->object, &put->container);
 
-    sw_store_stats(engine->store, &store);
-    sw_ram_stats(engine->ram, &ram);
-    return store.objects + store.unpublished_objects >= ram.cap_bytes / INDEX_ENTRY_BYTES;
+    if (rc != SW_FULL)
+        return rc;
+    *why = "the index holds as many objects as its memory allows for: free objects, or raise index or memory";
+    sw_stats_add(&put->engine->stats, SW_COUNT_puts_full, 1);
+    return rc;
 }
 
 int sw_put_begin(struct sw_put *put, struct sw_engine *engine, struct sw_mailbox *mailbox,
@@ -175,12 +171,7 @@ int sw_put_begin(struct sw_put *put, struct sw_engine *engine, struct sw_mailbox
         *why = "the tensor could not be kept even if all of it were zeros: raise the memory cap";
         return SW_TOO_LARGE;
     }
-    if (index_full(engine)) {
-        *why = "the store holds as many objects as its memory allows for: free objects, or raise the memory cap";
-        sw_stats_add(&engine->stats, SW_COUNT_puts_full, 1);
-        return SW_FULL;
-    }
-    rc = sw_object_create(engine->store, &args->spec, &args->tensor, &plan, &put->object, &put->container);
+    rc = make_object(put, args, &plan, why);
     if (rc < 0)
         return rc;
 
@@ -326,7 +317,9 @@ static void slot_run(struct sw_job *job, struct sw_worker *worker)
     }
     sw_stats_add(&engine->stats, SW_COUNT_chunks_encoded, 1);
     sw_ram_trim(engine->ram, &place, (uint32_t)encoded);
-    put->object->chunks[slot->chunk] = place;
+    slot->status = sw_object_place_chunk(engine->store, put->object, slot->chunk, place);
+    if (slot->status < 0)
+        sw_ram_release(engine->ram, &place);
 }
 
 /* Whether bytes of a further chunk are still to come. */

@@ -170,6 +170,7 @@ class DaemonTest(unittest.TestCase):
             store_objects=0,
             store_unpublished_objects=0,
             store_lingering_objects=0,
+            index_used_bytes=0,
             ram_used_bytes=0,
             staging_used_bytes=0,
             staging_waiting=0,

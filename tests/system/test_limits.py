@@ -382,8 +382,40 @@ class Counts(DaemonTest):
         self.assertEqual(caught.exception.status, wire.FULL, caught.exception.text)
         self.assertIn("as many objects", caught.exception.text)
         self.assertEqual(client.get("first"), b"kept")
+        stats = client.stats()
+        self.assertLessEqual(stats["index_used_bytes"], stats["index_cap_bytes"])
+        self.assertLessEqual(stats["index_cap_bytes"] + stats["ram_cap_bytes"] + stats["staging_cap_bytes"], 16 * MIB)
         self.assertGreater(client.free_group(1).freed, 1000)
         client.put("again", b"")
+
+    def test_the_index_keeps_to_its_share(self) -> None:
+        """The longest names and shapes, each in a group and a space of its own."""
+        daemon = self.start_daemon(memory="64M")
+        client = self.connect(daemon.unix)
+        client.put("first", b"kept")
+        rss, requests = daemon.settled_rss(), []
+        with self.assertRaises(Refused) as caught:
+            for i in range(40_000):
+                put = client.describe(f"{i:01015}", "U8", (0,) + (1,) * 63, space=f"{i:064}", group=i + 1)
+                requests.append(client.start_put(put))
+                if i >= 100:
+                    client.answer(requests.pop(0))
+        self.assertEqual(caught.exception.status, wire.FULL, caught.exception.text)
+        self.assertGreater(client.stats()["store_objects"], 1000)
+        if not SANITIZE:  # whose allocators keep and surround what they hand out
+            self.assertLess(daemon.settled_rss() - rss, client.stats()["index_cap_bytes"])
+
+    def test_chunks_are_counted_as_they_come(self) -> None:
+        """A tensor of zeros takes little of the arena; its chunk table takes of the index."""
+        client = self.connect()
+        before = client.stats()["index_used_bytes"]
+        client.put("zeros", bytes(64 * MIB))
+        chunks = client.stat("zeros").chunks
+        used = client.stats()["index_used_bytes"] - before
+        self.assertGreaterEqual(used, 16 * chunks)
+        self.assertLess(used, 16 * chunks + 2048)
+        client.free("zeros")
+        self.assertEqual(client.stats()["index_used_bytes"], before)
 
     def test_sessions_left_behind(self) -> None:
         for _ in range(32):

@@ -42,6 +42,7 @@ void kit_finish(struct kit *kit)
     sw_store_stats(kit->engine.store, &store);
     sw_ram_stats(kit->engine.ram, &ram);
     assert_int_equal(store.objects, 0);
+    assert_int_equal(store.index_bytes, 0);
     assert_int_equal(ram.used_bytes, 0);
     sw_engine_finish(&kit->engine);
     sw_mailbox_finish(&kit->mailbox);
