@@ -19,7 +19,12 @@
 #define LEAST_STAGING_BYTES (4u * MIB)
 #define MOST_DEFAULT_STAGING_BYTES (64u * MIB)
 #define LEAST_INDEX_BYTES MIB
-#define LEAST_WINDOW_BYTES MIB
+
+/*
+ * Credit that does not come back by itself: the last chunk of each open put, which is not complete (four of 512 KiB),
+ * and a quarter of the window, below which we do not trouble to say. What is left has to hold the largest body.
+ */
+#define LEAST_WINDOW_BYTES (4u * MIB)
 
 /* With less, requests would end before the clock that is looked at every 50 ms has moved. */
 #define LEAST_TIMEOUT_MS 100
@@ -351,7 +356,7 @@ bool sw_config_complete(struct sw_config *config, char error[SW_CONFIG_ERROR_CAP
     if (config->index_bytes < LEAST_INDEX_BYTES || config->index_bytes > config->memory_bytes / 4)
         return fail(error, "index: from 1M to a quarter of memory");
     if (config->window_bytes < LEAST_WINDOW_BYTES)
-        return fail(error, "window: at least 1M, the largest body of a frame");
+        return fail(error, "window: at least 4M: what open puts hold of it, and the largest body of a frame beside");
     if (config->request_timeout_ms > config->max_request_timeout_ms)
         return fail(error, "request_timeout: at most max_request_timeout");
     return true;

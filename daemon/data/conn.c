@@ -181,10 +181,21 @@ bool sw_conn_accept(struct sw_server *server, uv_stream_t *listener, bool tcp)
 
 /* --- credit */
 
+/*
+ * Credit goes back a quarter of the window at a time, to spare frames. What open puts keep in incomplete chunks does
+ * not go back either; even of the least window that the configuration allows, a body's worth is left.
+ */
+#define CREDIT_HELD_BACK 4
+#define LEAST_WINDOW_BYTES (4u << 20)
+_Static_assert(LEAST_WINDOW_BYTES - LEAST_WINDOW_BYTES / CREDIT_HELD_BACK -
+                       SW_MAX_OPEN_PUTS * SW_STAGING_BUFFER_BYTES >=
+                   SW_FRAME_MAX_BODY,
+               "the least window");
+
 void sw_conn_return_credit(struct sw_conn *conn, size_t bytes)
 {
     conn->credit_due += bytes;
-    if (conn->state != SW_CONN_OPEN || conn->credit_due < conn->server->options.window_bytes / 4)
+    if (conn->state != SW_CONN_OPEN || conn->credit_due < conn->server->options.window_bytes / CREDIT_HELD_BACK)
         return;
     Spillway__V1__Credit credit = SPILLWAY__V1__CREDIT__INIT;
     credit.bytes = conn->credit_due;

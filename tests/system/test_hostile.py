@@ -344,10 +344,16 @@ class Requests(HostileTest):
         self.assertGreaterEqual(client.credit + client.welcome.send_window // 4, client.welcome.send_window)
 
     def test_more_body_than_credit(self) -> None:
-        daemon = self.start_daemon("--set", "window=1M")
+        """Who sends on and on, faster than the server encodes."""
+        import numpy
+
+        slow = {"SPILLWAY_CPU_DISABLE": "avx512,avx2"}
+        daemon = self.start_daemon("--codec-threads", "1", memory="256M", environment=slow)
         client = self.connect(daemon.unix)
-        stuck = client.start_put(client.describe("a", "F64", (1 << 20,)), bytes(1000))
-        client.send(wire.DATA, stuck, b"", bytes(MIB - 500))
+        data = numpy.random.default_rng(1).standard_normal(MIB // 4).astype("<f4").tobytes()
+        puts = [client.start_put(client.describe(f"a{i}", "F32", (16 * MIB,))) for i in range(4)]
+        for i in range(200):
+            client.send(wire.DATA, puts[i % 4], b"", data)
         self.assert_cut_off(client)
 
     def test_too_many_open_puts(self) -> None:

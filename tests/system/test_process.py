@@ -39,10 +39,10 @@ class Configuration(DaemonTest):
         self.assertEqual((second.returncode, second.stdout), (0, first.stdout))
 
     def test_flags_win_over_the_file(self) -> None:
-        done = self.check('memory = "1G"\ngrace = "1s"\n', "--memory", "32M", "--set", "window=2M")
+        done = self.check('memory = "1G"\ngrace = "1s"\n', "--memory", "32M", "--set", "window=5M")
         self.assertIn('memory = "33554432"\n', done.stdout)
         self.assertIn('grace = "1000ms"\n', done.stdout)
-        self.assertIn('window = "2097152"\n', done.stdout)
+        self.assertIn('window = "5242880"\n', done.stdout)
 
     def test_a_broken_line_is_named(self) -> None:
         for text, line, expected in (
@@ -73,7 +73,7 @@ class Configuration(DaemonTest):
             (("--socket", "none"), "nothing to listen at"),
             (("--memory", "1M"), "at least 16M"),
             (("--memory", "16M", "--staging", "12M"), "half of memory"),
-            (("--set", "window=1K"), "at least 1M"),
+            (("--set", "window=1K"), "at least 4M"),
             (("--set", "nonsense"), "OPTION=VALUE"),
             (("--set", "colour=blue"), "an option that exists"),
             (("--listen", "tcp:localhost:99999"), "tcp:ADDRESS:PORT"),

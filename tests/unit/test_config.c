@@ -277,8 +277,8 @@ static void options_are_checked_against_each_other(void **state)
                  {"index", "1023K", "from 1M"},
                  {"index", "17M", "a quarter of memory"},
                  {"index", "16M", NULL},
-                 {"window", "1023K", "at least 1M"},
-                 {"window", "1M", NULL},
+                 {"window", "4095K", "at least 4M"},
+                 {"window", "4M", NULL},
                  {"request_timeout", "11m", "at most max_request_timeout"},
                  {"max_request_timeout", "59s", "at most max_request_timeout"},
                  {"max_request_timeout", "60s", NULL}};
