@@ -55,6 +55,7 @@ static int inbox_parse(sw_client *c, size_t n, const char **why)
             rc = sw_answer_end(c, why);
             break;
         default:
+            *why = conn->parser.why;
             rc = event;
         }
     }
@@ -67,8 +68,10 @@ static int body_received(sw_client *c, size_t n, const char **why)
     struct sw_connection *conn = &c->conn;
     int event = sw_parser_body_taken(&conn->parser, body_place(conn), n);
 
-    if (event < 0)
+    if (event < 0) {
+        *why = conn->parser.why;
         return event;
+    }
     body_account(conn, n);
     return event == SW_PARSE_END ? sw_answer_end(c, why) : 0;
 }

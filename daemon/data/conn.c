@@ -97,6 +97,12 @@ void sw_conn_refuse(struct sw_conn *conn, int status, const char *text, uint32_t
     sw_conn_close(conn, text ? text : sw_status_text(status));
 }
 
+int sw_conn_fault(struct sw_conn *conn, int status, const char *why)
+{
+    conn->fault = why;
+    return status;
+}
+
 static int conn_memory(struct sw_conn *conn)
 {
     conn->memory = malloc(SW_FRAME_MAX_MESSAGE + READ_BUFFER_BYTES);
@@ -257,9 +263,9 @@ static int message_arrived(struct sw_conn *conn)
     const struct sw_frame *frame = &conn->parser.frame;
 
     if (frame->body_bytes > conn->receive_credit)
-        return SW_PROTOCOL;
+        return sw_conn_fault(conn, SW_PROTOCOL, "more body bytes came than there was credit for");
     if (conn->checked && !(frame->flags & SW_FRAME_CHECKED))
-        return SW_PROTOCOL;
+        return sw_conn_fault(conn, SW_PROTOCOL, "a frame over TCP carries a checksum, and this one has none");
     conn->receive_credit -= frame->body_bytes;
     conn->sink = NULL;
     int rc = sw_dispatch(conn, frame, conn->parser.message);
@@ -303,15 +309,20 @@ static int parse_step(struct sw_conn *conn)
     case SW_PARSE_END:
         return has_body(conn) ? frame_ended(conn) : message_arrived(conn);
     default:
-        return event;
+        return sw_conn_fault(conn, event, conn->parser.why);
     }
+}
+
+static bool is_protocol_error(int status)
+{
+    return status == SW_PROTOCOL || status == SW_CORRUPT || status == SW_TOO_LARGE || status == SW_VERSION;
 }
 
 static void receive_failed(struct sw_conn *conn, int status)
 {
-    if (status == SW_PROTOCOL || status == SW_CORRUPT)
+    if (is_protocol_error(status))
         sw_stats_add(&conn->server->engine->stats, SW_COUNT_protocol_errors, 1);
-    sw_conn_refuse(conn, status, NULL, status == SW_RETRY ? REFUSED_RETRY_MS : 0);
+    sw_conn_refuse(conn, status, conn->fault, status == SW_RETRY ? REFUSED_RETRY_MS : 0);
 }
 
 static void parse(struct sw_conn *conn)
@@ -368,7 +379,7 @@ static void read_direct(struct sw_conn *conn, const void *bytes, size_t n)
     int event = sw_parser_body_taken(&conn->parser, bytes, n);
 
     if (event < 0) {
-        receive_failed(conn, event);
+        receive_failed(conn, sw_conn_fault(conn, event, conn->parser.why));
         return;
     }
     body_taken(conn, n, event == SW_PARSE_END);

@@ -48,6 +48,7 @@ struct sw_conn {
     size_t unread_bytes;
     enum sw_conn_pause pause;
     bool parsing;            /* guards against re-entry */
+    const char *fault;       /* of a status that ends the connection: the sentence, or NULL for the status's own */
     struct sw_request *sink; /* the put that takes the current frame's body; NULL: it is dropped */
     size_t last_span;        /* bytes of a checked frame's end, copied but not yet vouched for */
     uint64_t receive_credit; /* body bytes the client may still send */
@@ -76,6 +77,9 @@ void sw_conn_close(struct sw_conn *conn, const char *why);
 
 /* As above after a last ERROR frame on request 0 that says why. */
 void sw_conn_refuse(struct sw_conn *conn, int status, const char *text, uint32_t retry_after_ms);
+
+/* What functions return whose status ends the connection: the status, with a sentence for the client. */
+int sw_conn_fault(struct sw_conn *conn, int status, const char *why);
 
 /* HELLO was accepted. */
 void sw_conn_set_open(struct sw_conn *conn);

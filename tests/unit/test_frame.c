@@ -13,7 +13,8 @@
 
 /* What a parser said about a stream, in a form that can be compared. */
 struct told {
-    int status; /* SW_PARSE_MORE, or the error it ended with */
+    int status;      /* SW_PARSE_MORE, or the error it ended with */
+    const char *why; /* the parser's sentence */
     unsigned messages, ends;
     size_t body_bytes;
     uint64_t hash; /* over headers, messages and bodies, spans joined */
@@ -65,6 +66,7 @@ static struct told parse(const uint8_t *stream, size_t len, size_t step)
             }
         }
     }
+    told.why = p.why;
     told.hash = XXH3_64bits_digest(hash);
     XXH3_freeState(hash);
     sw_parser_finish(&p);
@@ -145,17 +147,19 @@ static void every_rule_of_the_header_is_enforced(void **state)
     static const struct {
         size_t at;
         uint8_t value;
+        int status;
+        const char *says;
     } breaks[] = {
-        {0, 's'}, {1, 0},
-        {2, 0},   {2, 2}, /* magic, header version */
-        {3, 0},   {3, SW_FRAME_TYPE_LIMIT},
-        {3, 255}, /* type */
-        {4, 2},   {4, 0x80},
-        {5, 1},   {6, 1},
-        {7, 1},            /* flags, zero */
-        {14, 2},  {15, 1}, /* 131,072 message bytes and more */
-        {18, 17}, {19, 1}, /* 1,114,112 body bytes and more */
-        {20, 1},  {23, 1}, /* zero */
+        {0, 's', SW_PROTOCOL, "no frame"},    {1, 0, SW_PROTOCOL, "no frame"},
+        {2, 0, SW_VERSION, "version"},        {2, 2, SW_VERSION, "version"},
+        {3, 0, SW_PROTOCOL, "type"},          {3, SW_FRAME_TYPE_LIMIT, SW_PROTOCOL, "type"},
+        {3, 255, SW_PROTOCOL, "type"},        {4, 2, SW_PROTOCOL, "flags"},
+        {4, 0x80, SW_PROTOCOL, "flags"},      {5, 1, SW_PROTOCOL, "flags"},
+        {6, 1, SW_PROTOCOL, "have to be 0"},  {7, 1, SW_PROTOCOL, "have to be 0"},
+        {14, 2, SW_TOO_LARGE, "message"},                                     /* 131,072 message bytes and more */
+        {15, 1, SW_TOO_LARGE, "message"},     {18, 17, SW_TOO_LARGE, "body"}, /* 1,114,112 body bytes and more */
+        {19, 1, SW_TOO_LARGE, "body"},        {20, 1, SW_PROTOCOL, "have to be 0"},
+        {23, 1, SW_PROTOCOL, "have to be 0"},
     };
     (void)state;
 
@@ -166,7 +170,8 @@ static void every_rule_of_the_header_is_enforced(void **state)
         stream[breaks[i].at] = breaks[i].value;
         assert_int_equal(parse(stream, len - 1, 1).status, SW_PARSE_MORE);
         struct told told = parse(stream, len, 1);
-        assert_int_equal(told.status, SW_PROTOCOL);
+        assert_int_equal(told.status, breaks[i].status);
+        assert_non_null(strstr(told.why, breaks[i].says));
         assert_int_equal(told.messages, 0);
     }
 }
@@ -177,9 +182,9 @@ static void one_byte_over_a_limit_is_too_much(void **state)
     (void)state;
 
     sw_frame_header_write(&(struct sw_frame){.type = SW_FRAME_PUT, .message_bytes = SW_FRAME_MAX_MESSAGE + 1}, header);
-    assert_int_equal(parse(header, sizeof header, 100).status, SW_PROTOCOL);
+    assert_int_equal(parse(header, sizeof header, 100).status, SW_TOO_LARGE);
     sw_frame_header_write(&(struct sw_frame){.type = SW_FRAME_PUT, .body_bytes = SW_FRAME_MAX_BODY + 1}, header);
-    assert_int_equal(parse(header, sizeof header, 100).status, SW_PROTOCOL);
+    assert_int_equal(parse(header, sizeof header, 100).status, SW_TOO_LARGE);
 }
 
 /* Every bit of message, body and checksum is covered; the header's own rules cover the rest. */
