@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/config_cgroup.h"
 #include "daemon/config_text.h"
 #include "daemon/config_values.h"
 #include "daemon/engine/staging.h"
@@ -139,47 +140,34 @@ static bool option_set(const struct option *o, struct sw_config *config, const c
     return false;
 }
 
+/* A sentence for an option that does not exist: which do, so that a slip is seen. */
+static void explain_unknown(const char *name, char *text, size_t cap)
+{
+    int n = snprintf(text, cap, "there is no option '%.64s': there are", name);
+
+    for (size_t i = 0; i < OPTION_COUNT && n > 0 && (size_t)n < cap; i++)
+        n += snprintf(text + n, cap - (size_t)n, "%s %s", i > 0 ? "," : "", options[i].name);
+}
+
 bool sw_config_set(struct sw_config *config, const char *name, const char *value, char error[SW_CONFIG_ERROR_CAP])
 {
     const struct option *o = option_find(name);
 
     if (o && option_set(o, config, value))
         return true;
-    snprintf(error, SW_CONFIG_ERROR_CAP, "%s: '%s' is not understood: expected %s", name, value,
-             o ? o->expected : "an option that exists");
+    if (o)
+        snprintf(error, SW_CONFIG_ERROR_CAP, "%s: '%s' is not understood: expected %s", name, value, o->expected);
+    else
+        explain_unknown(name, error, SW_CONFIG_ERROR_CAP);
     return false;
 }
 
 /* --- defaults */
 
-/* The number in a cgroup's file; 0 when there is none ("max"). */
-static uint64_t read_limit(const char *path)
-{
-    char line[32];
-    uint64_t limit = 0;
-
-    FILE *f = fopen(path, "re");
-    if (!f)
-        return 0;
-    if (fgets(line, sizeof line, f))
-        limit = strtoull(line, NULL, 10);
-    fclose(f);
-    return limit;
-}
-
-static uint64_t cgroup_limit_bytes(void)
-{
-    uint64_t limit = read_limit("/sys/fs/cgroup/memory.max");
-
-    if (!limit)
-        limit = read_limit("/sys/fs/cgroup/memory/memory.limit_in_bytes");
-    return limit ? limit : UINT64_MAX;
-}
-
 static uint64_t default_memory_bytes(void)
 {
     uint64_t ram = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
-    uint64_t half_limit = cgroup_limit_bytes() / 2;
+    uint64_t half_limit = sw_cgroup_limit_bytes("/proc/self/cgroup", "/sys/fs/cgroup") / 2;
 
     return ram / 4 < half_limit ? ram / 4 : half_limit;
 }
@@ -226,8 +214,17 @@ __attribute__((format(printf, 2, 0))) static void note_error(cfg_t *cfg, const c
     if (error_text[0])
         return; /* the first error is the one to mend */
     int n = snprintf(error_text, SW_CONFIG_ERROR_CAP, "%s:%d: ", error_path, cfg->line);
-    if (n > 0 && n < SW_CONFIG_ERROR_CAP)
-        vsnprintf(error_text + n, (size_t)(SW_CONFIG_ERROR_CAP - n), format, args);
+    if (n < 0 || n >= SW_CONFIG_ERROR_CAP)
+        return;
+    vsnprintf(error_text + n, (size_t)(SW_CONFIG_ERROR_CAP - n), format, args);
+    /* libConfuse names what it does not know and no more; it hands us the name only within its sentence. */
+    char name[64];
+    if (sscanf(error_text + n, "no such option '%63[^']'", name) != 1)
+        return;
+    if (strcmp(cfg_name(cfg), "space") == 0)
+        snprintf(error_text + n, (size_t)(SW_CONFIG_ERROR_CAP - n), "a space has no option '%s': there is quota", name);
+    else
+        explain_unknown(name, error_text + n, (size_t)(SW_CONFIG_ERROR_CAP - n));
 }
 
 /* libConfuse calls this for each value, with the line at hand. */
