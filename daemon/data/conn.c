@@ -243,8 +243,12 @@ static int frame_ended(struct sw_conn *conn)
 
     conn->last_span = 0;
     conn->sink = NULL;
-    if (sink && n > 0)
+    if (n == 0)
+        return 1;
+    if (sink && !sw_put_failed(&sink->put))
         sw_put_taken(&sink->put, n);
+    else
+        sw_conn_return_credit(conn, n); /* the put ended between its last bytes and the frame's end */
     return 1;
 }
 
