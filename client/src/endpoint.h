@@ -1,6 +1,7 @@
 /*
- * Where a server listens: "unix:PATH" or "tcp:HOST:PORT". Host names are looked up once, when the endpoint is parsed;
- * the system's resolver has time limits of its own.
+ * Where a server listens: "unix:PATH" or "tcp:HOST:PORT". Host names are looked up once, when the endpoint is parsed,
+ * by the system's resolver: that has time limits of its own (resolv.conf: timeout, attempts), which no connect timeout
+ * shortens. Numeric addresses and unix sockets need no looking up.
  */
 #ifndef SW_CLIENT_ENDPOINT_H
 #define SW_CLIENT_ENDPOINT_H

@@ -1,14 +1,17 @@
 /*
  * The inside of a client.
  *
- * | what | guards or owns |
- * | --- | --- |
- * | client->lock | struct sw_client from `lock` on, its connection, all its tickets. Held across non-blocking system
- * calls, which the kernel bounds by a socket buffer, never across a wait or a callback | | client->turnstile | nothing:
- * whoever wants `lock` passes through it, so that a thread that pumps the socket cannot take `lock` again before those
- * who wait | | I/O thread | opening and closing the socket, deadlines, callbacks; reads and writes the socket for those
- * who do not wait | | driver | the thread whose ticket stands in client->driver: it waits for its own answer, so it
- * reads the socket itself and saves the I/O thread's turn |
+ * client->lock: struct sw_client from `lock` on, its connection, all its tickets. Held across non-blocking system
+ * calls, which the kernel bounds by a socket buffer, never across a wait or a callback.
+ *
+ * client->turnstile: nothing. Whoever wants `lock` passes through it, so that a thread that pumps the socket cannot
+ * take `lock` again before those who wait.
+ *
+ * The I/O thread: opens and closes the socket, sees to deadlines and callbacks, and reads and writes the socket for
+ * those who do not wait.
+ *
+ * The driver, the thread whose ticket stands in client->driver: it waits for its own answer, so it reads the socket
+ * itself and saves the I/O thread's turn.
  *
  * What is set before the I/O thread starts and never changes needs no lock: endpoint, options, pid, the eventfds.
  */

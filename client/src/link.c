@@ -247,11 +247,14 @@ void sw_link_say_goodbye(sw_client *c)
     bool said = false;
     ssize_t n = -1;
 
+    conn->leaving = true; /* nothing new */
     while (conn->ready && !conn->broken && n != 0 && sw_now_ns() < until_ns) {
         said = said || sw_send_bye(c);
         sw_send_some(c);
         struct pollfd polled = {.fd = conn->fd, .events = conn->want_write ? POLLIN | POLLOUT : POLLIN};
+        sw_client_unlock(c); /* whoever asks meanwhile is told at once that the client is closed */
         poll(&polled, 1, BYE_WAIT_MS);
+        sw_client_lock(c);
         n = recv(conn->fd, conn->inbox, SW_INBOX_BYTES, MSG_DONTWAIT);
     }
     sw_link_close(c);

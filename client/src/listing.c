@@ -70,19 +70,27 @@ static size_t page_count(const struct sink *sink, const Spillway__V1__ListDone *
     return sink->object ? page->n_objects : page->n_spaces;
 }
 
+static const char *last_name(const struct sink *sink, const Spillway__V1__ListDone *page)
+{
+    size_t last = page_count(sink, page) - 1;
+
+    return sink->object ? page->objects[last]->name : page->spaces[last]->space;
+}
+
 /* Hands out a page, and notes its last name in `after`, from where the next one goes on. */
 static int give_page(const struct sink *sink, const Spillway__V1__ListDone *page, char after[SW_NAME_CAP],
                      struct sw_error *err)
 {
+    const char *name = last_name(sink, page);
     int rc = 0;
 
+    /* A server that goes in circles would keep us in them. */
+    if (strcmp(name, after) <= 0)
+        return sw_error_set(err, SW_PROTOCOL, "the server's listing does not go on: it came back to '%.100s'", name);
     for (size_t i = 0; rc == 0 && i < page_count(sink, page); i++)
         rc = sink->object ? give_object(sink, page->objects[i], err) : give_space(sink, page->spaces[i], err);
-    if (rc == 0) {
-        size_t last = page_count(sink, page) - 1;
-        const char *name = sink->object ? page->objects[last]->name : page->spaces[last]->space;
+    if (rc == 0)
         memcpy(after, name, strlen(name) + 1); /* it fits: the conversion checked */
-    }
     return rc;
 }
 

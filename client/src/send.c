@@ -140,6 +140,8 @@ static bool piece_take(struct sw_connection *conn, uint64_t left, uint64_t wish,
         least = conn->max_body;
     if (least > conn->send_window / 2)
         least = conn->send_window / 2;
+    if (least == 0 && left > 0)
+        least = 1; /* half of the smallest window is none, and frames of no bytes would lead nowhere */
     if (conn->send_credit < least)
         return false;
 
