@@ -303,7 +303,9 @@ static void slot_run(struct sw_job *job, struct sw_worker *worker)
     struct sw_place place;
     size_t encoded;
 
-    slot->status = sw_ram_reserve(engine->ram, (uint32_t)sw_chunk_bound(&put->container, slot->chunk), &place);
+    uint32_t bound = (uint32_t)sw_chunk_bound(&put->container, slot->chunk);
+    slot->status = worker == &engine->own ? sw_ram_try_reserve(engine->ram, bound, &place)
+                                          : sw_ram_reserve(engine->ram, bound, &place);
     if (slot->status < 0)
         return;
     uint64_t began_ns = sw_now_ns();
@@ -370,10 +372,13 @@ static void chunk_full(struct sw_put *put)
     put->busy++;
     if (put->container.raw_bytes <= SW_INLINE_CODING_BYTES) {
         slot_run(&slot->job, &put->engine->own);
-        slot_finished(put, slot);
-        put->busy--;
-        return;
+        if (slot->status != SW_RETRY) {
+            slot_finished(put, slot);
+            put->busy--;
+            return;
+        }
     }
+    /* For a small tensor only where room comes in a moment: the pool may wait for it, we may not. */
     sw_pool_submit(put->engine->pool, &slot->job);
 }
 
