@@ -45,8 +45,14 @@ def until(what: str, condition, limit_s: float = 30.0):
 class Daemon:
     """One spillwayd process on sockets of its own."""
 
-    def __init__(self, *flags: str, memory: str = "64M", tcp: bool = False, socket: str | None = None,
-                 environment: dict[str, str] | None = None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        *flags: str,
+        memory: str = "64M",
+        tcp: bool = False,
+        socket: str | None = None,
+        environment: dict[str, str] | None = None,
+    ) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="spillway-test-"))
         self.socket = socket or str(self.directory / "spillway.sock")
         self._log = self.directory / "log"
@@ -57,9 +63,12 @@ class Daemon:
             command += ["--listen", "tcp:0"]
         with open(self._log, "wb") as log:
             self.process = subprocess.Popen(
-                [*command, *flags], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log,
+                [*command, *flags],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
                 env={**os.environ, **(environment or {})},
-            )  # fmt: skip
+            )
         until("the daemon is ready", self._ready, READY_S)
         port = re.search(rb"tcp_port=(\d+)", self.log())
         self.tcp = f"tcp:127.0.0.1:{port[1].decode()}" if tcp else ""

@@ -276,7 +276,7 @@ class ManyWriters(DaemonTest):
 
     def test_asynchronous_puts_of_many_clients(self) -> None:
         ran = subprocess.run(
-            [os.environ["MANY_PUTS"], self.daemon.unix, "14", "3", str(3 * MIB)], capture_output=True, timeout=120
+            [os.environ["MANY_PUTS"], self.daemon.unix, "14", "3", str(3 * MIB)], capture_output=True, timeout=240
         )
         self.assertEqual(ran.returncode, 0, ran.stdout.decode() + ran.stderr.decode())
         stats = self.await_stats(staging_used_bytes=0, store_unpublished_objects=0)

@@ -126,6 +126,16 @@ static void sends_garbage(struct peer_conn *c)
     peer_write(c, c->body, 64);
 }
 
+/* The server was replaced by one whose frames are another kind of frame. */
+static void sends_another_version(struct peer_conn *c)
+{
+    if (!peer_welcome(c) || !peer_expect(c, SW_FRAME_GET))
+        return;
+    sw_frame_header_write(&(struct sw_frame){.type = SW_FRAME_PONG}, c->body);
+    c->body[2] = 99;
+    peer_write(c, c->body, SW_FRAME_HEADER_BYTES);
+}
+
 static void answers_a_stranger(struct peer_conn *c)
 {
     if (!peer_welcome(c) || !peer_expect(c, SW_FRAME_GET))
@@ -145,7 +155,8 @@ static void acknowledges_nothing(struct peer_conn *c)
 /* What cannot be laid at one request's door is tried again, but not for ever. */
 static void noise_is_retried_thrice(void **state)
 {
-    static const peer_script noise[] = {sends_garbage, answers_a_stranger, acknowledges_nothing};
+    static const peer_script noise[] = {sends_garbage, answers_a_stranger, acknowledges_nothing, sends_another_version};
+    static const int statuses[] = {SW_PROTOCOL, SW_PROTOCOL, SW_PROTOCOL, SW_VERSION};
     (void)state;
 
     for (size_t i = 0; i < sizeof noise / sizeof noise[0]; i++) {
@@ -157,7 +168,7 @@ static void noise_is_retried_thrice(void **state)
         end(&f);
         begin(&f, false, (const peer_script[]){noise[i], NULL});
         assert_int_equal(sw_get(f.client, &(struct sw_get_args){.name = "a"}, bytes, 10, NULL, NULL, &err),
-                         SW_PROTOCOL);
+                         statuses[i]);
         assert_in_range(f.peer.connections, 3, 4); /* the client may be back already, for what comes next */
         end(&f);
     }
