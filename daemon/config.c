@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/config_cgroup.h"
 #include "daemon/config_text.h"
 #include "daemon/config_values.h"
 #include "daemon/engine/staging.h"
@@ -18,7 +19,16 @@
 #define LEAST_MEMORY_BYTES (16u * MIB)
 #define LEAST_STAGING_BYTES (4u * MIB)
 #define MOST_DEFAULT_STAGING_BYTES (64u * MIB)
-#define LEAST_WINDOW_BYTES MIB
+#define LEAST_INDEX_BYTES MIB
+
+/*
+ * Credit that does not come back by itself: the last chunk of each open put, which is not complete (four of 512 KiB),
+ * and a quarter of the window, below which we do not trouble to say. What is left has to hold the largest body.
+ */
+#define LEAST_WINDOW_BYTES (4u * MIB)
+
+/* With less, requests would end before the clock that is looked at every 50 ms has moved. */
+#define LEAST_TIMEOUT_MS 100
 
 /* --- one table of options, for file, flags and printing */
 
@@ -28,7 +38,7 @@ static const struct option {
     const char *name;
     enum option_type type;
     size_t offset;        /* in struct sw_config */
-    uint32_t least, most; /* of numbers */
+    uint32_t least, most; /* of numbers and durations */
     const char *expected;
 } options[] = {
     {"socket", PATH, offsetof(struct sw_config, socket), 0, 0, "a path, or none"},
@@ -37,13 +47,18 @@ static const struct option {
     {"insecure", BOOLEAN, offsetof(struct sw_config, insecure), 0, 0, "true or false"},
     {"memory", SIZE, offsetof(struct sw_config, memory_bytes), 0, 0, "a size such as 512M or 8G"},
     {"staging", SIZE, offsetof(struct sw_config, staging_bytes), 0, 0, "a size such as 64M"},
+    {"index", SIZE, offsetof(struct sw_config, index_bytes), 0, 0, "a size such as 8M"},
     {"window", SIZE, offsetof(struct sw_config, window_bytes), 0, 0, "a size such as 4M"},
     {"quota", SIZE, offsetof(struct sw_config, default_quota_bytes), 0, 0, "a size such as 8G; 0 for none"},
     {"codec_threads", NUMBER, offsetof(struct sw_config, codec_threads), 1, 256, "a number from 1 to 256"},
     {"max_connections", NUMBER, offsetof(struct sw_config, max_connections), 1, 65536, "a number from 1 to 65536"},
-    {"grace", DURATION, offsetof(struct sw_config, grace_ms), 0, 0, "a duration such as 10s or 500ms"},
-    {"request_timeout", DURATION, offsetof(struct sw_config, request_timeout_ms), 0, 0, "a duration such as 60s"},
-    {"stall_timeout", DURATION, offsetof(struct sw_config, stall_timeout_ms), 0, 0, "a duration such as 30s"},
+    {"grace", DURATION, offsetof(struct sw_config, grace_ms), 0, UINT32_MAX, "a duration such as 10s or 500ms"},
+    {"request_timeout", DURATION, offsetof(struct sw_config, request_timeout_ms), LEAST_TIMEOUT_MS, UINT32_MAX,
+     "a duration of at least 100ms, such as 60s"},
+    {"max_request_timeout", DURATION, offsetof(struct sw_config, max_request_timeout_ms), LEAST_TIMEOUT_MS, UINT32_MAX,
+     "a duration of at least 100ms, such as 10m"},
+    {"stall_timeout", DURATION, offsetof(struct sw_config, stall_timeout_ms), LEAST_TIMEOUT_MS, UINT32_MAX,
+     "a duration of at least 100ms, such as 30s"},
     {"log_level", LEVEL, offsetof(struct sw_config, log_level), 0, 0, "debug, info, warning or error"},
 };
 
@@ -76,6 +91,16 @@ static bool set_number(const struct option *o, const char *value, uint32_t *numb
     return true;
 }
 
+static bool set_duration(const struct option *o, const char *value, uint32_t *ms)
+{
+    uint32_t read;
+
+    if (!sw_value_duration(value, &read) || read < o->least || read > o->most)
+        return false;
+    *ms = read;
+    return true;
+}
+
 static bool set_bool(const char *value, bool *to)
 {
     *to = strcmp(value, "true") == 0;
@@ -104,7 +129,7 @@ static bool option_set(const struct option *o, struct sw_config *config, const c
     case SIZE:
         return sw_value_size(value, at);
     case DURATION:
-        return sw_value_duration(value, at);
+        return set_duration(o, value, at);
     case NUMBER:
         return set_number(o, value, at);
     case BOOLEAN:
@@ -115,47 +140,34 @@ static bool option_set(const struct option *o, struct sw_config *config, const c
     return false;
 }
 
+/* A sentence for an option that does not exist: which do, so that a slip is seen. */
+static void explain_unknown(const char *name, char *text, size_t cap)
+{
+    int n = snprintf(text, cap, "there is no option '%.64s': there are", name);
+
+    for (size_t i = 0; i < OPTION_COUNT && n > 0 && (size_t)n < cap; i++)
+        n += snprintf(text + n, cap - (size_t)n, "%s %s", i > 0 ? "," : "", options[i].name);
+}
+
 bool sw_config_set(struct sw_config *config, const char *name, const char *value, char error[SW_CONFIG_ERROR_CAP])
 {
     const struct option *o = option_find(name);
 
     if (o && option_set(o, config, value))
         return true;
-    snprintf(error, SW_CONFIG_ERROR_CAP, "%s: '%s' is not understood: expected %s", name, value,
-             o ? o->expected : "an option that exists");
+    if (o)
+        snprintf(error, SW_CONFIG_ERROR_CAP, "%s: '%s' is not understood: expected %s", name, value, o->expected);
+    else
+        explain_unknown(name, error, SW_CONFIG_ERROR_CAP);
     return false;
 }
 
 /* --- defaults */
 
-/* The number in a cgroup's file; 0 when there is none ("max"). */
-static uint64_t read_limit(const char *path)
-{
-    char line[32];
-    uint64_t limit = 0;
-
-    FILE *f = fopen(path, "re");
-    if (!f)
-        return 0;
-    if (fgets(line, sizeof line, f))
-        limit = strtoull(line, NULL, 10);
-    fclose(f);
-    return limit;
-}
-
-static uint64_t cgroup_limit_bytes(void)
-{
-    uint64_t limit = read_limit("/sys/fs/cgroup/memory.max");
-
-    if (!limit)
-        limit = read_limit("/sys/fs/cgroup/memory/memory.limit_in_bytes");
-    return limit ? limit : UINT64_MAX;
-}
-
 static uint64_t default_memory_bytes(void)
 {
     uint64_t ram = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
-    uint64_t half_limit = cgroup_limit_bytes() / 2;
+    uint64_t half_limit = sw_cgroup_limit_bytes("/proc/self/cgroup", "/sys/fs/cgroup") / 2;
 
     return ram / 4 < half_limit ? ram / 4 : half_limit;
 }
@@ -184,6 +196,7 @@ void sw_config_defaults(struct sw_config *config)
         .max_connections = 1024,
         .grace_ms = 10000,
         .request_timeout_ms = 60000,
+        .max_request_timeout_ms = 600000,
         .stall_timeout_ms = 30000,
         .log_level = SW_LOG_INFO,
     };
@@ -201,8 +214,17 @@ __attribute__((format(printf, 2, 0))) static void note_error(cfg_t *cfg, const c
     if (error_text[0])
         return; /* the first error is the one to mend */
     int n = snprintf(error_text, SW_CONFIG_ERROR_CAP, "%s:%d: ", error_path, cfg->line);
-    if (n > 0 && n < SW_CONFIG_ERROR_CAP)
-        vsnprintf(error_text + n, (size_t)(SW_CONFIG_ERROR_CAP - n), format, args);
+    if (n < 0 || n >= SW_CONFIG_ERROR_CAP)
+        return;
+    vsnprintf(error_text + n, (size_t)(SW_CONFIG_ERROR_CAP - n), format, args);
+    /* libConfuse names what it does not know and no more; it hands us the name only within its sentence. */
+    char name[64];
+    if (sscanf(error_text + n, "no such option '%63[^']'", name) != 1)
+        return;
+    if (strcmp(cfg_name(cfg), "space") == 0)
+        snprintf(error_text + n, (size_t)(SW_CONFIG_ERROR_CAP - n), "a space has no option '%s': there is quota", name);
+    else
+        explain_unknown(name, error_text + n, (size_t)(SW_CONFIG_ERROR_CAP - n));
 }
 
 /* libConfuse calls this for each value, with the line at hand. */
@@ -297,6 +319,17 @@ static bool fail(char error[SW_CONFIG_ERROR_CAP], const char *text)
     return false;
 }
 
+/*
+ * A store of large tensors needs next to nothing; one of small tensors, some 800 bytes each. A small store is more
+ * likely to be full of small ones.
+ */
+static uint64_t default_index_bytes(uint64_t memory_bytes)
+{
+    uint64_t eighth = memory_bytes / 8, small = eighth < 8u * MIB ? eighth : 8u * MIB;
+
+    return memory_bytes / 32 > small ? memory_bytes / 32 : small;
+}
+
 bool sw_config_complete(struct sw_config *config, char error[SW_CONFIG_ERROR_CAP])
 {
     if (!config->socket[0] && !config->tcp_host[0])
@@ -315,8 +348,14 @@ bool sw_config_complete(struct sw_config *config, char error[SW_CONFIG_ERROR_CAP
     }
     if (config->staging_bytes < LEAST_STAGING_BYTES || config->staging_bytes > config->memory_bytes / 2)
         return fail(error, "staging: from 4M to half of memory");
+    if (config->index_bytes == 0)
+        config->index_bytes = default_index_bytes(config->memory_bytes);
+    if (config->index_bytes < LEAST_INDEX_BYTES || config->index_bytes > config->memory_bytes / 4)
+        return fail(error, "index: from 1M to a quarter of memory");
     if (config->window_bytes < LEAST_WINDOW_BYTES)
-        return fail(error, "window: at least 1M, the largest body of a frame");
+        return fail(error, "window: at least 4M: what open puts hold of it, and the largest body of a frame beside");
+    if (config->request_timeout_ms > config->max_request_timeout_ms)
+        return fail(error, "request_timeout: at most max_request_timeout");
     return true;
 }
 

@@ -24,14 +24,16 @@ struct sw_config {
     char tcp_host[SW_CONFIG_HOST_CAP]; /* numeric; "" for no TCP listener */
     uint16_t tcp_port;
     bool insecure;         /* plain TCP beyond loopback is wanted all the same */
-    uint64_t memory_bytes; /* everything that holds tensors: arena and staging */
+    uint64_t memory_bytes; /* everything that holds tensors: arena, staging and index */
     uint64_t staging_bytes;
+    uint64_t index_bytes;
     uint64_t window_bytes;
     uint64_t default_quota_bytes; /* 0: none */
     uint32_t codec_threads;
     uint32_t max_connections;
     uint32_t grace_ms;
     uint32_t request_timeout_ms;
+    uint32_t max_request_timeout_ms;
     uint32_t stall_timeout_ms;
     enum sw_log_level log_level;
     struct sw_config_space spaces[SW_CONFIG_SPACES];

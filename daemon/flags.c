@@ -26,7 +26,7 @@ enum { OPT_CHECK = 256, OPT_STAGING, OPT_INSECURE, OPT_GRACE, OPT_LOG_LEVEL, OPT
 static const struct argp_option flags[] = {
     {"socket", 's', "PATH", 0, "Unix socket to listen at; none for none", 0},
     {"listen", 'l', "ENDPOINT", 0, "TCP too: tcp:PORT for loopback, tcp:ADDRESS:PORT; port 0 takes any", 0},
-    {"memory", 'm', "SIZE", 0, "Most memory for tensors, staging included: 512M, 8G", 0},
+    {"memory", 'm', "SIZE", 0, "Most memory for tensors, staging and index included: 512M, 8G", 0},
     {"staging", OPT_STAGING, "SIZE", 0, "Of it, memory between socket and codec (default: an eighth, at most 64M)", 0},
     {"quota", OPT_QUOTA, "SIZE", 0, "Most stored bytes of any one space (default: none)", 0},
     {"codec-threads", OPT_THREADS, "N", 0, "Threads that encode and decode (default: one per core)", 0},

@@ -52,7 +52,8 @@ static int start_engine(struct daemon *d, const struct sw_config *config)
     struct sw_engine_options options = {
         .codec_threads = config->codec_threads,
         .staging_bytes = config->staging_bytes,
-        .memory_bytes = config->memory_bytes - config->staging_bytes,
+        .memory_bytes = config->memory_bytes - config->staging_bytes - config->index_bytes,
+        .index_bytes = config->index_bytes,
         .kernels = kernels,
         .default_quota_bytes = config->default_quota_bytes,
     };
@@ -81,6 +82,7 @@ static int start_server(struct daemon *d, const struct sw_config *config)
         .max_connections = config->max_connections,
         .grace_ms = config->grace_ms,
         .request_timeout_ms = config->request_timeout_ms,
+        .max_request_timeout_ms = config->max_request_timeout_ms,
         .stall_timeout_ms = config->stall_timeout_ms,
         .window_bytes = config->window_bytes,
     };

@@ -77,16 +77,47 @@ void sw_frame_header_write(const struct sw_frame *frame, uint8_t out[SW_FRAME_HE
     put_u64(out + AT_CHECKSUM, frame->checksum);
 }
 
-/* SW_PROTOCOL unless the bytes are a header whose every field is one that we may send ourselves. */
-static int header_read(const uint8_t *in, struct sw_frame *frame)
+/* Which rule the lengths break, or 0. */
+static int lengths_check(const struct sw_frame *frame, const char **why)
 {
-    if (memcmp(in + AT_MAGIC, magic, sizeof magic) != 0 || in[AT_VERSION] != HEADER_VERSION)
-        return SW_PROTOCOL;
-    if (in[AT_TYPE] == 0 || in[AT_TYPE] >= SW_FRAME_TYPE_LIMIT)
-        return SW_PROTOCOL;
-    if (get_u16(in + AT_RESERVED) != 0 || get_u32(in + AT_RESERVED2) != 0)
-        return SW_PROTOCOL;
+    if (frame->message_bytes > SW_FRAME_MAX_MESSAGE)
+        *why = "a frame's message has at most 65,536 bytes";
+    else if (frame->body_bytes > SW_FRAME_MAX_BODY)
+        *why = "a frame's body has at most 1,048,576 bytes";
+    else
+        return 0;
+    return SW_TOO_LARGE;
+}
 
+/* The header's version is looked at before what may be different in another one. */
+static int fixed_check(const uint8_t *in, const char **why)
+{
+    if (memcmp(in + AT_MAGIC, magic, sizeof magic) != 0) {
+        *why = "these bytes are no frame of Spillway's protocol: is something else talking here?";
+        return SW_PROTOCOL;
+    }
+    if (in[AT_VERSION] != HEADER_VERSION) {
+        *why = "the frame's header is of an unknown version: upgrade the older of the two sides";
+        return SW_VERSION;
+    }
+    if (in[AT_TYPE] == 0 || in[AT_TYPE] >= SW_FRAME_TYPE_LIMIT)
+        *why = "the frame is of an unknown type";
+    else if (get_u16(in + AT_RESERVED) != 0 || get_u32(in + AT_RESERVED2) != 0)
+        *why = "bytes of the frame's header that have to be 0 are not";
+    else if ((get_u16(in + AT_FLAGS) & ~SW_FRAME_CHECKED) != 0)
+        *why = "the frame has flags that are unknown";
+    else
+        return 0;
+    return SW_PROTOCOL;
+}
+
+/* 0 when the bytes are a header whose every field is one that we may send ourselves. */
+static int header_read(const uint8_t *in, struct sw_frame *frame, const char **why)
+{
+    int rc = fixed_check(in, why);
+
+    if (rc < 0)
+        return rc;
     *frame = (struct sw_frame){
         .type = in[AT_TYPE],
         .flags = get_u16(in + AT_FLAGS),
@@ -95,10 +126,7 @@ static int header_read(const uint8_t *in, struct sw_frame *frame)
         .body_bytes = get_u32(in + AT_BODY_BYTES),
         .checksum = get_u64(in + AT_CHECKSUM),
     };
-    if ((frame->flags & ~SW_FRAME_CHECKED) != 0 || frame->message_bytes > SW_FRAME_MAX_MESSAGE ||
-        frame->body_bytes > SW_FRAME_MAX_BODY)
-        return SW_PROTOCOL;
-    return 0;
+    return lengths_check(frame, why);
 }
 
 uint64_t sw_frame_checksum(const void *message, size_t message_bytes, const void *body, size_t body_bytes)
@@ -157,9 +185,10 @@ static int frame_end(struct sw_parser *p)
 {
     p->state = IN_HEADER;
     p->have = 0;
-    if (checked(p) && XXH3_64bits_digest(p->hash) != p->frame.checksum)
-        return SW_CORRUPT;
-    return SW_PARSE_END;
+    if (!checked(p) || XXH3_64bits_digest(p->hash) == p->frame.checksum)
+        return SW_PARSE_END;
+    p->why = "a frame's checksum does not hold: its bytes were damaged on the way";
+    return SW_CORRUPT;
 }
 
 static void message_complete(struct sw_parser *p)
@@ -177,7 +206,7 @@ int sw_parser_next(struct sw_parser *p, const uint8_t **data, size_t *len, struc
     if (p->state == IN_HEADER) {
         if (!collect(p, p->header, SW_FRAME_HEADER_BYTES, data, len))
             return SW_PARSE_MORE;
-        int rc = header_read(p->header, &p->frame);
+        int rc = header_read(p->header, &p->frame, &p->why);
         if (rc < 0)
             return rc;
         p->state = IN_MESSAGE;

@@ -86,6 +86,7 @@ enum sw_parse_event {
 struct sw_parser {
     struct sw_frame frame; /* of the frame being received, from SW_PARSE_MESSAGE on */
     uint8_t *message;      /* message bytes, valid until the next frame's bytes are fed */
+    const char *why;       /* after an error: which rule was broken, a sentence for the peer; static memory */
     /* The rest is the parser's own. */
     uint8_t state;
     uint8_t header[SW_FRAME_HEADER_BYTES];
@@ -108,8 +109,9 @@ void sw_parser_finish(struct sw_parser *p);
 
 /*
  * Takes bytes from *data, *len (advancing both) up to the next event. Returns an enum sw_parse_event, or a status:
- * SW_PROTOCOL (not a frame, unknown type, lengths beyond the limits: told from the header alone, before anything is
- * received), SW_CORRUPT (checksum). After an error the connection is of no more use. Call until SW_PARSE_MORE.
+ * SW_PROTOCOL (no frame, unknown type or flag), SW_VERSION (of the header), SW_TOO_LARGE (lengths beyond the limits),
+ * all told from the header alone, before anything is received; SW_CORRUPT (checksum). p->why says more. After an error
+ * the connection is of no more use. Call until SW_PARSE_MORE.
  */
 int sw_parser_next(struct sw_parser *p, const uint8_t **data, size_t *len, struct sw_parse_out *out);
 

@@ -12,8 +12,8 @@
 #include <spillway/status.h>
 
 /*
- * Room for the unpacked form of any message within SW_FRAME_MAX_MESSAGE that a well-behaved peer sends: a FREE of 20,000
- * short names takes the most, some 100 bytes a name. Pages that no message reaches are never touched.
+ * Room for the unpacked form of any message within SW_FRAME_MAX_MESSAGE that a well-behaved peer sends: a FREE of
+ * 20,000 short names takes the most, some 100 bytes a name. Pages that no message reaches are never touched.
  */
 #define SW_MESSAGE_ARENA_BYTES (4u * 1024u * 1024u)
 

@@ -3,8 +3,10 @@
 #include "client/cli/blob.h"
 #include "client/cli/cli.h"
 #include "client/cli/outfile.h"
+#include "client/cli/transfer.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 /* A tensor is fetched and written by pieces of this size, so that memory stays small whatever it is. */
@@ -76,7 +78,7 @@ static int write_container(struct sw_cli *cli, const struct sw_info *info, struc
     int rc = sw_blob_allocate(info->stored_bytes, &blob, err);
     if (rc < 0)
         return rc;
-    rc = sw_get(cli->client, &args, blob.heap, blob.len, &got, NULL, err);
+    rc = sw_transfer_get(cli->client, &args, blob.heap, blob.len, &got, err);
     if (rc == 0)
         rc = sw_outfile_write(out, blob.heap, got, err);
     sw_blob_close(&blob);
@@ -95,7 +97,7 @@ static int write_range(struct sw_cli *cli, const struct sw_info *info, uint64_t 
     for (args.offset = offset; rc == 0 && args.offset < end; args.offset += args.length) {
         size_t got;
         args.length = end - args.offset < blob.len ? end - args.offset : blob.len;
-        rc = sw_get(cli->client, &args, blob.heap, blob.len, &got, NULL, err);
+        rc = sw_transfer_get(cli->client, &args, blob.heap, blob.len, &got, err);
         if (rc == 0)
             rc = sw_outfile_write(out, blob.heap, got, err);
     }
@@ -120,8 +122,11 @@ static int get(struct sw_cli *cli, const struct request *request, struct sw_erro
     int rc = sw_stat(cli->client, cli->space, request->name, &info, err);
     if (rc == 0)
         rc = find_end(request, &info, &end, err);
-    if (rc == 0)
-        rc = sw_outfile_create(request->output != NULL ? request->output : "-", &out, err);
+    if (rc < 0)
+        return rc;
+    if (strcmp(request->output, "-") != 0)
+        sw_transfer_watch_interrupts(); /* or the half of a file would stay */
+    rc = sw_outfile_create(request->output, &out, err);
     if (rc < 0)
         return rc;
     rc = request->container ? write_container(cli, &info, &out, err)
@@ -137,6 +142,8 @@ int sw_cmd_get(struct sw_cli *cli, int argc, char **argv)
     struct request request = {0};
     struct sw_error err = {0};
     sw_cli_parse(cli, &argp, SW_COMMON_SPACE, argc, argv, &request);
+    if (request.output == NULL)
+        request.output = "-";
     if (sw_cli_connect(cli, &err) < 0)
         return sw_cli_fail(cli, NULL, &err);
     return get(cli, &request, &err) < 0 ? sw_cli_fail(cli, request.name, &err) : SW_EXIT_OK;

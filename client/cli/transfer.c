@@ -71,6 +71,32 @@ static int wait_for(sw_ticket *ticket, struct sw_progress *progress, struct sw_e
     return rc;
 }
 
+/* Its memory may be given back only when it is done. Its deadline bounds the wait. */
+static void drop(sw_ticket *ticket)
+{
+    while (!is_done(ticket, sw_wait(ticket, 1000, NULL)))
+        ;
+    sw_ticket_release(ticket);
+}
+
+int sw_transfer_get(sw_client *client, const struct sw_get_args *args, void *dst, size_t cap, size_t *got,
+                    struct sw_error *err)
+{
+    sw_ticket *ticket;
+    int rc = sw_submit_get(client, args, dst, cap, NULL, NULL, &ticket, err);
+    if (rc < 0)
+        return rc;
+    do
+        rc = interrupted ? sw_error_explain(err, SW_CANCELLED, "interrupted") : sw_wait(ticket, WAIT_SLICE_MS, err);
+    while (rc != SW_CANCELLED && !is_done(ticket, rc));
+    if (rc == SW_CANCELLED)
+        sw_cancel(ticket);
+    else if (rc == 0)
+        rc = sw_ticket_result(ticket, got, NULL, err);
+    drop(ticket);
+    return rc;
+}
+
 /* Waits as long as the server says and starts the request again; its slot is the same. */
 static int repeat(struct window *window, size_t index, struct sw_error *err)
 {
@@ -117,11 +143,8 @@ static void abandon(struct window *window)
             sw_cancel(*slot(window, i));
     for (size_t i = window->first; i < window->next; i++) {
         sw_ticket *ticket = *slot(window, i);
-        if (ticket == NULL)
-            continue;
-        while (!is_done(ticket, sw_wait(ticket, 1000, NULL)))
-            ;
-        sw_ticket_release(ticket);
+        if (ticket != NULL)
+            drop(ticket);
     }
 }
 

@@ -33,6 +33,10 @@ struct sw_transfer {
  */
 void sw_transfer_watch_interrupts(void);
 
+/* As sw_get; SW_CANCELLED after an interrupt, with nothing left under way. */
+int sw_transfer_get(sw_client *client, const struct sw_get_args *args, void *dst, size_t cap, size_t *got,
+                    struct sw_error *err);
+
 /* 0, or the first error with the tensor's name in *err. SW_CANCELLED after an interrupt. */
 int sw_transfer_run(const struct sw_transfer *transfer, struct sw_error *err);
 

@@ -137,7 +137,7 @@ int sw_connect(const char *endpoint, const struct sw_options *options, sw_client
     if (!c)
         return sw_error_set(err, SW_NO_MEMORY, NULL);
     fields_init(c, options);
-    rc = sw_endpoint_parse(endpoint, &c->endpoint, err);
+    rc = sw_endpoint_parse(endpoint, c->connect_timeout_ms, &c->endpoint, err);
     if (rc < 0)
         goto out;
     rc = client_start(c);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "client/src/error.h"
+#include "client/src/lookup.h"
 
 #define SOCKET_IN_RUNTIME_DIR "spillway/spillway.sock"
 #define SYSTEM_SOCKET "/run/spillway/spillway.sock"
@@ -80,19 +81,29 @@ static bool port_is_valid(const char *text)
     return *text >= '0' && *text <= '9' && *end == '\0' && port >= 1 && port <= UINT16_MAX;
 }
 
-static int parse_tcp(const char *text, struct sw_endpoint *e, struct sw_error *err)
+/* Why a host has no addresses, in a sentence. */
+static int explain_lookup(const struct sw_endpoint *e, int status, int error, struct sw_error *err)
+{
+    if (status == SW_TIMEOUT)
+        return sw_error_set(err, status,
+                            "the host of %s was not found within the connect timeout: is the name server up?", e->text);
+    return sw_error_set(err, status, "cannot find the host of %s: %s", e->text,
+                        status == SW_ENDPOINT ? gai_strerror(error) : sw_status_text(status));
+}
+
+static int parse_tcp(const char *text, uint32_t timeout_ms, struct sw_endpoint *e, struct sw_error *err)
 {
     char host[HOST_BYTES];
     const char *port = split_host(text, host, sizeof host);
-    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
     struct addrinfo *found;
+    int error;
 
     if (!port || !port_is_valid(port))
         return sw_error_set(err, SW_ENDPOINT, "%s is no address: write tcp:HOST:PORT, as in tcp:127.0.0.1:7411",
                             e->text);
-    int rc = getaddrinfo(host, port, &hints, &found);
-    if (rc != 0)
-        return sw_error_set(err, SW_ENDPOINT, "cannot find the host of %s: %s", e->text, gai_strerror(rc));
+    int rc = sw_lookup(host, port, timeout_ms, &found, &error);
+    if (rc < 0)
+        return explain_lookup(e, rc, error, err);
 
     e->tcp = true;
     for (struct addrinfo *a = found; a && e->count < SW_ENDPOINT_ADDRESSES; a = a->ai_next) {
@@ -104,7 +115,7 @@ static int parse_tcp(const char *text, struct sw_endpoint *e, struct sw_error *e
     return 0;
 }
 
-int sw_endpoint_parse(const char *text, struct sw_endpoint *e, struct sw_error *err)
+int sw_endpoint_parse(const char *text, uint32_t timeout_ms, struct sw_endpoint *e, struct sw_error *err)
 {
     *e = (struct sw_endpoint){0};
     if (!text)
@@ -119,7 +130,7 @@ int sw_endpoint_parse(const char *text, struct sw_endpoint *e, struct sw_error *
     if (strncmp(e->text, "unix:", 5) == 0)
         return parse_unix(e->text + 5, e, err);
     if (strncmp(e->text, "tcp:", 4) == 0)
-        return parse_tcp(e->text + 4, e, err);
+        return parse_tcp(e->text + 4, timeout_ms, e, err);
     return sw_error_set(err, SW_ENDPOINT, "'%.100s' is no endpoint: write unix:PATH or tcp:HOST:PORT", e->text);
 }
 

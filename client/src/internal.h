@@ -1,14 +1,17 @@
 /*
  * The inside of a client.
  *
- * | what | guards or owns |
- * | --- | --- |
- * | client->lock | struct sw_client from `lock` on, its connection, all its tickets. Held across non-blocking system
- * calls, which the kernel bounds by a socket buffer, never across a wait or a callback | | client->turnstile | nothing:
- * whoever wants `lock` passes through it, so that a thread that pumps the socket cannot take `lock` again before those
- * who wait | | I/O thread | opening and closing the socket, deadlines, callbacks; reads and writes the socket for those
- * who do not wait | | driver | the thread whose ticket stands in client->driver: it waits for its own answer, so it
- * reads the socket itself and saves the I/O thread's turn |
+ * client->lock: struct sw_client from `lock` on, its connection, all its tickets. Held across non-blocking system
+ * calls, which the kernel bounds by a socket buffer, never across a wait or a callback.
+ *
+ * client->turnstile: nothing. Whoever wants `lock` passes through it, so that a thread that pumps the socket cannot
+ * take `lock` again before those who wait.
+ *
+ * The I/O thread: opens and closes the socket, sees to deadlines and callbacks, and reads and writes the socket for
+ * those who do not wait.
+ *
+ * The driver, the thread whose ticket stands in client->driver: it waits for its own answer, so it reads the socket
+ * itself and saves the I/O thread's turn.
  *
  * What is set before the I/O thread starts and never changes needs no lock: endpoint, options, pid, the eventfds.
  */
@@ -57,6 +60,7 @@ struct sw_outbox {
 struct sw_connection {
     int fd;        /* -1: none */
     bool ready;    /* WELCOME came */
+    bool deaf;     /* the peer takes nothing more: only what it has sent is still read */
     bool resuming; /* HELLO asked for the session we had */
     bool leaving;  /* the server shuts down: send nothing new */
     int broken;    /* not 0: this status broke it; only closing is left */
@@ -224,8 +228,13 @@ bool sw_send_bye(sw_client *c);
 void sw_send_discard(sw_client *c);
 void sw_send_disown(sw_client *c, struct sw_ticket *t);
 
-/* receive.c, locked: reads once and acts on what came. A wrong peer breaks the connection. */
+/*
+ * receive.c, locked. A wrong peer breaks the connection.
+ * some: reads once and acts on what came.
+ * rest: what a peer that has closed had sent before; at most until nothing is there.
+ */
 void sw_receive_some(sw_client *c);
+void sw_receive_rest(sw_client *c);
 
 /*
  * answer.c, locked. message: a frame's header and message are there, its body (if any) follows. end: its last byte is.

@@ -35,7 +35,7 @@ static int connection_reset(struct sw_connection *conn)
     if (rc < 0)
         return rc;
 
-    conn->ready = conn->leaving = conn->want_write = conn->bulk_turn = false;
+    conn->ready = conn->deaf = conn->leaving = conn->want_write = conn->bulk_turn = false;
     conn->broken = 0;
     conn->target = NULL;
     conn->send_credit = 0;
@@ -245,11 +245,14 @@ void sw_link_say_goodbye(sw_client *c)
     bool said = false;
     ssize_t n = -1;
 
+    conn->leaving = true; /* nothing new */
     while (conn->ready && !conn->broken && n != 0 && sw_now_ns() < until_ns) {
         said = said || sw_send_bye(c);
         sw_send_some(c);
         struct pollfd polled = {.fd = conn->fd, .events = conn->want_write ? POLLIN | POLLOUT : POLLIN};
+        sw_client_unlock(c); /* whoever asks meanwhile is told at once that the client is closed */
         poll(&polled, 1, BYE_WAIT_MS);
+        sw_client_lock(c);
         n = recv(conn->fd, conn->inbox, SW_INBOX_BYTES, MSG_DONTWAIT);
     }
     sw_link_close(c);

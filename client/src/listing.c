@@ -62,19 +62,27 @@ static size_t page_count(const struct sink *sink, const Spillway__V1__ListDone *
     return sink->of_spaces ? page->n_spaces : page->n_objects;
 }
 
+static const char *last_name(const struct sink *sink, const Spillway__V1__ListDone *page)
+{
+    size_t last = page_count(sink, page) - 1;
+
+    return sink->of_spaces ? page->spaces[last]->space : page->objects[last]->name;
+}
+
 /* Hands out a page, and notes its last name in `after`, from where the next one goes on. */
 static int give_page(const struct sink *sink, const Spillway__V1__ListDone *page, char after[SW_NAME_CAP],
                      struct sw_error *err)
 {
+    const char *name = last_name(sink, page);
     int rc = 0;
 
+    /* A server that goes in circles would keep us in them. */
+    if (strcmp(name, after) <= 0)
+        return sw_error_set(err, SW_PROTOCOL, "the server's listing does not go on: it came back to '%.100s'", name);
     for (size_t i = 0; rc == 0 && i < page_count(sink, page); i++)
         rc = sink->of_spaces ? give_space(sink, page->spaces[i], err) : give_object(sink, page->objects[i], err);
-    if (rc == 0) {
-        size_t last = page_count(sink, page) - 1;
-        const char *name = sink->of_spaces ? page->spaces[last]->space : page->objects[last]->name;
+    if (rc == 0)
         memcpy(after, name, strlen(name) + 1); /* it fits: the conversion checked */
-    }
     return rc;
 }
 

@@ -55,6 +55,7 @@ static int inbox_parse(sw_client *c, size_t n, const char **why)
             rc = sw_answer_end(c, why);
             break;
         default:
+            *why = conn->parser.why;
             rc = event;
         }
     }
@@ -67,8 +68,10 @@ static int body_received(sw_client *c, size_t n, const char **why)
     struct sw_connection *conn = &c->conn;
     int event = sw_parser_body_taken(&conn->parser, body_place(conn), n);
 
-    if (event < 0)
+    if (event < 0) {
+        *why = conn->parser.why;
         return event;
+    }
     body_account(conn, n);
     return event == SW_PARSE_END ? sw_answer_end(c, why) : 0;
 }
@@ -86,7 +89,8 @@ static ssize_t read_once(struct sw_connection *conn, size_t direct)
     return n < 0 ? -errno : n;
 }
 
-void sw_receive_some(sw_client *c)
+/* Whether anything came. */
+static bool receive_once(sw_client *c)
 {
     struct sw_connection *conn = &c->conn;
     size_t direct = body_place(conn) ? sw_parser_body_left(&conn->parser) : 0;
@@ -95,10 +99,10 @@ void sw_receive_some(sw_client *c)
 
     ssize_t n = read_once(conn, direct);
     if (n == -EAGAIN)
-        return;
+        return false;
     if (n <= 0) {
         sw_link_break(c, SW_DISCONNECTED, n == 0 ? "spillwayd closed the connection" : sw_status_text((int)n));
-        return;
+        return false;
     }
     if (direct > (size_t)n)
         direct = (size_t)n;
@@ -108,6 +112,20 @@ void sw_receive_some(sw_client *c)
         rc = inbox_parse(c, (size_t)n - direct, &why);
     if (rc < 0)
         sw_link_break(c, rc, why ? why : sw_status_text(rc));
-    else if (!conn->want_write)
+    return rc == 0;
+}
+
+void sw_receive_some(sw_client *c)
+{
+    if (receive_once(c) && !c->conn.want_write)
         sw_send_some(c); /* credit to give, or room for requests that waited */
+}
+
+/* More than a socket holds is not what lay in it. */
+#define REST_READS 256
+
+void sw_receive_rest(sw_client *c)
+{
+    for (int reads = 0; reads < REST_READS && !c->conn.broken && receive_once(c); reads++)
+        ;
 }

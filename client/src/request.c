@@ -117,10 +117,15 @@ void sw_requests_expire(sw_client *c, uint64_t now_ns)
 /* A request that makes every connection break over bad bytes must not do so until its deadline. */
 #define FAULT_LIMIT 3
 
+static bool is_bad_bytes(int status)
+{
+    return status == SW_PROTOCOL || status == SW_CORRUPT || status == SW_TOO_LARGE || status == SW_VERSION;
+}
+
 static void requeue_one(sw_client *c, struct sw_ticket *t, int status)
 {
     leave_wire(c, t);
-    if ((status == SW_PROTOCOL || status == SW_CORRUPT) && ++t->faults >= FAULT_LIMIT) {
+    if (is_bad_bytes(status) && ++t->faults >= FAULT_LIMIT) {
         sw_error_set(&t->error, status, "gave up after %u broken connections: %.180s", t->faults, c->link_error.text);
         sw_ticket_finish(t);
     }

@@ -140,6 +140,8 @@ static bool piece_take(struct sw_connection *conn, uint64_t left, uint64_t wish,
         least = conn->max_body;
     if (least > conn->send_window / 2)
         least = conn->send_window / 2;
+    if (least == 0 && left > 0)
+        least = 1; /* half of the smallest window is none, and frames of no bytes would lead nowhere */
     if (conn->send_credit < least)
         return false;
 
@@ -287,12 +289,20 @@ static void memory_is_gone(sw_client *c)
     sw_request_abandon(c, t);
 }
 
+/* The peer has closed its side. Its last words, which say why, may still lie in the socket: they come first. */
+static void write_failed(sw_client *c, int rc)
+{
+    c->conn.deaf = true;
+    sw_receive_rest(c);
+    sw_link_break(c, SW_DISCONNECTED, sw_status_text(rc));
+}
+
 void sw_send_some(sw_client *c)
 {
     struct sw_connection *conn = &c->conn;
 
     conn->want_write = false;
-    if (conn->fd < 0 || conn->broken)
+    if (conn->fd < 0 || conn->broken || conn->deaf)
         return;
     for (int turn = 0; turn < WRITES_A_TURN; turn++) {
         if (outbox_is_empty(&conn->out))
@@ -305,7 +315,7 @@ void sw_send_some(sw_client *c)
             return;
         }
         if (rc < 0) {
-            sw_link_break(c, SW_DISCONNECTED, sw_status_text(rc));
+            write_failed(c, rc);
             return;
         }
         if (rc == 0)

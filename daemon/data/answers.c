@@ -161,6 +161,8 @@ static size_t read_gauges(const struct sw_server *server, struct gauge *gauges)
         {"store_stored_bytes", store.stored_bytes},
         {"store_unpublished_objects", store.unpublished_objects},
         {"store_lingering_objects", store.lingering_objects},
+        {"index_cap_bytes", store.index_cap_bytes},
+        {"index_used_bytes", store.index_bytes},
         {"ram_cap_bytes", ram.cap_bytes},
         {"ram_used_bytes", ram.used_bytes},
         {"ram_content_bytes", ram.content_bytes},

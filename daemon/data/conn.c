@@ -97,6 +97,12 @@ void sw_conn_refuse(struct sw_conn *conn, int status, const char *text, uint32_t
     sw_conn_close(conn, text ? text : sw_status_text(status));
 }
 
+int sw_conn_fault(struct sw_conn *conn, int status, const char *why)
+{
+    conn->fault = why;
+    return status;
+}
+
 static int conn_memory(struct sw_conn *conn)
 {
     conn->memory = malloc(SW_FRAME_MAX_MESSAGE + READ_BUFFER_BYTES);
@@ -148,17 +154,15 @@ static int accept_stream(struct sw_conn *conn, uv_stream_t *listener, bool tcp)
     return rc;
 }
 
-void sw_conn_accept(struct sw_server *server, uv_stream_t *listener, bool tcp)
+bool sw_conn_accept(struct sw_server *server, uv_stream_t *listener, bool tcp)
 {
     struct sw_conn *conn = calloc(1, sizeof *conn);
 
     if (!conn || conn_memory(conn) < 0) {
-        /* Left unaccepted: libuv offers it again with the next connection. */
         if (conn)
             free(conn->memory);
         free(conn);
-        sw_log(SW_LOG_ERROR, "no memory for a connection", NULL);
-        return;
+        return false;
     }
     conn->server = server;
     conn->checked = tcp;
@@ -170,7 +174,7 @@ void sw_conn_accept(struct sw_server *server, uv_stream_t *listener, bool tcp)
     if (rc < 0) {
         sw_log(SW_LOG_WARNING, "cannot accept a connection", "error", uv_strerror(rc), NULL);
         sw_conn_close(conn, "not accepted");
-        return;
+        return true;
     }
     sw_stats_add(&server->engine->stats, SW_COUNT_connections, 1);
     if (server->conn_count > server->options.max_connections) {
@@ -178,14 +182,26 @@ void sw_conn_accept(struct sw_server *server, uv_stream_t *listener, bool tcp)
         sw_conn_refuse(conn, SW_RETRY, "too many connections: raise max_connections, or try again later",
                        REFUSED_RETRY_MS);
     }
+    return true;
 }
 
 /* --- credit */
 
+/*
+ * Credit goes back a quarter of the window at a time, to spare frames. What open puts keep in incomplete chunks does
+ * not go back either; even of the least window that the configuration allows, a body's worth is left.
+ */
+#define CREDIT_HELD_BACK 4
+#define LEAST_WINDOW_BYTES (4u << 20)
+_Static_assert(LEAST_WINDOW_BYTES - LEAST_WINDOW_BYTES / CREDIT_HELD_BACK -
+                       SW_MAX_OPEN_PUTS * SW_STAGING_BUFFER_BYTES >=
+                   SW_FRAME_MAX_BODY,
+               "the least window");
+
 void sw_conn_return_credit(struct sw_conn *conn, size_t bytes)
 {
     conn->credit_due += bytes;
-    if (conn->state != SW_CONN_OPEN || conn->credit_due < conn->server->options.window_bytes / 4)
+    if (conn->state != SW_CONN_OPEN || conn->credit_due < conn->server->options.window_bytes / CREDIT_HELD_BACK)
         return;
     Spillway__V1__Credit credit = SPILLWAY__V1__CREDIT__INIT;
     credit.bytes = conn->credit_due;
@@ -227,8 +243,12 @@ static int frame_ended(struct sw_conn *conn)
 
     conn->last_span = 0;
     conn->sink = NULL;
-    if (sink && n > 0)
+    if (n == 0)
+        return 1;
+    if (sink && !sw_put_failed(&sink->put))
         sw_put_taken(&sink->put, n);
+    else
+        sw_conn_return_credit(conn, n); /* the put ended between its last bytes and the frame's end */
     return 1;
 }
 
@@ -247,9 +267,9 @@ static int message_arrived(struct sw_conn *conn)
     const struct sw_frame *frame = &conn->parser.frame;
 
     if (frame->body_bytes > conn->receive_credit)
-        return SW_PROTOCOL;
+        return sw_conn_fault(conn, SW_PROTOCOL, "more body bytes came than there was credit for");
     if (conn->checked && !(frame->flags & SW_FRAME_CHECKED))
-        return SW_PROTOCOL;
+        return sw_conn_fault(conn, SW_PROTOCOL, "a frame over TCP carries a checksum, and this one has none");
     conn->receive_credit -= frame->body_bytes;
     conn->sink = NULL;
     int rc = sw_dispatch(conn, frame, conn->parser.message);
@@ -264,13 +284,13 @@ static int parse_step(struct sw_conn *conn)
     size_t offered = conn->unread_bytes;
 
     if (conn->frame_bytes > ANSWER_MEMORY_BYTES) {
-        conn->paused = true;
+        conn->pause = SW_CONN_UNREAD_ANSWERS;
         return 0;
     }
     if (sw_parser_body_left(&conn->parser) > 0) {
         size_t room = sink_room(conn, &at);
         if (room == 0) {
-            conn->paused = true;
+            conn->pause = SW_CONN_NO_ROOM;
             return 0;
         }
         offered = offered < room ? offered : room;
@@ -293,15 +313,20 @@ static int parse_step(struct sw_conn *conn)
     case SW_PARSE_END:
         return has_body(conn) ? frame_ended(conn) : message_arrived(conn);
     default:
-        return event;
+        return sw_conn_fault(conn, event, conn->parser.why);
     }
+}
+
+static bool is_protocol_error(int status)
+{
+    return status == SW_PROTOCOL || status == SW_CORRUPT || status == SW_TOO_LARGE || status == SW_VERSION;
 }
 
 static void receive_failed(struct sw_conn *conn, int status)
 {
-    if (status == SW_PROTOCOL || status == SW_CORRUPT)
+    if (is_protocol_error(status))
         sw_stats_add(&conn->server->engine->stats, SW_COUNT_protocol_errors, 1);
-    sw_conn_refuse(conn, status, NULL, status == SW_RETRY ? REFUSED_RETRY_MS : 0);
+    sw_conn_refuse(conn, status, conn->fault, status == SW_RETRY ? REFUSED_RETRY_MS : 0);
 }
 
 static void parse(struct sw_conn *conn)
@@ -318,17 +343,17 @@ static void parse(struct sw_conn *conn)
         return;
     if (rc < 0)
         receive_failed(conn, rc);
-    else if (conn->paused)
+    else if (conn->pause)
         uv_read_stop(&conn->stream);
 }
 
 void sw_conn_resume(struct sw_conn *conn)
 {
-    if (!conn->paused || conn->state == SW_CONN_CLOSING)
+    if (!conn->pause || conn->state == SW_CONN_CLOSING)
         return;
-    conn->paused = false;
+    conn->pause = SW_CONN_READING;
     parse(conn);
-    if (conn->paused || conn->parsing || conn->state == SW_CONN_CLOSING)
+    if (conn->pause || conn->parsing || conn->state == SW_CONN_CLOSING)
         return;
     int rc = uv_read_start(&conn->stream, give_buffer, read_more);
     if (rc < 0 && rc != UV_EALREADY)
@@ -358,7 +383,7 @@ static void read_direct(struct sw_conn *conn, const void *bytes, size_t n)
     int event = sw_parser_body_taken(&conn->parser, bytes, n);
 
     if (event < 0) {
-        receive_failed(conn, event);
+        receive_failed(conn, sw_conn_fault(conn, event, conn->parser.why));
         return;
     }
     body_taken(conn, n, event == SW_PARSE_END);
@@ -398,11 +423,13 @@ static bool stalled(struct sw_conn *conn, uint64_t now_ms)
     return now_ms - conn->last_progress_ms > conn->server->options.stall_timeout_ms;
 }
 
-/* Puts whose bytes have stopped coming hold staging memory for nobody. While we do not read it is not the client's
- * doing. */
+/*
+ * Puts whose bytes have stopped coming hold memory for nobody. While a put waits for ours it is not the client's doing;
+ * while we do not read because the client does not, it is.
+ */
 static bool puts_stalled(struct sw_conn *conn, uint64_t now_ms)
 {
-    if (conn->open_puts == 0 || conn->paused)
+    if (conn->open_puts == 0 || conn->pause == SW_CONN_NO_ROOM)
         conn->last_body_ms = now_ms;
     return now_ms - conn->last_body_ms > conn->server->options.stall_timeout_ms;
 }

@@ -96,19 +96,32 @@ static int dispatch(struct sw_conn *conn, const struct sw_frame *frame, Protobuf
     }
 }
 
-/* Rules that hold for every frame of an open session. */
-static bool frame_allowed(const struct sw_conn *conn, const struct sw_frame *frame)
+/* Rules that hold for every frame of an open session. NULL, or which one this frame breaks. */
+static const char *broken_rule(const struct sw_conn *conn, const struct sw_frame *frame)
 {
     bool of_session = frame->type == SW_FRAME_CREDIT || frame->type == SW_FRAME_BYE;
     bool opens = frame->type == SW_FRAME_PUT || frame->type == SW_FRAME_GET;
 
-    if (of_session != (frame->request == 0))
-        return false;
+    if (frame->type == SW_FRAME_HELLO)
+        return "HELLO is sent once, as the first frame";
+    if (of_session && frame->request != 0)
+        return "CREDIT and BYE are the session's: their request number is 0";
+    if (!of_session && frame->request == 0)
+        return "request number 0 is the session's: a request needs another one";
     if (frame->body_bytes > 0 && frame->type != SW_FRAME_PUT && frame->type != SW_FRAME_DATA)
-        return false;
+        return "only PUT and DATA frames have a body";
     if (opens && conn->request_count >= SW_MAX_REQUESTS)
-        return false;
-    return !opens || !sw_request_find(conn, frame->request);
+        return "more requests are open than WELCOME's max_requests allows";
+    if (opens && sw_request_find(conn, frame->request))
+        return "the request's number is in use by one that is still open";
+    return NULL;
+}
+
+static int handshake(struct sw_conn *conn, const struct sw_frame *frame, ProtobufCMessage *message)
+{
+    if (frame->type != SW_FRAME_HELLO || frame->request != 0 || frame->body_bytes > 0)
+        return sw_conn_fault(conn, SW_PROTOCOL, "the first frame is HELLO, on request 0 and without a body");
+    return sw_hello_handle(conn, (Spillway__V1__Hello *)message);
 }
 
 int sw_dispatch(struct sw_conn *conn, const struct sw_frame *frame, const uint8_t *bytes)
@@ -117,16 +130,15 @@ int sw_dispatch(struct sw_conn *conn, const struct sw_frame *frame, const uint8_
     ProtobufCMessage *message = NULL;
 
     if (!client_frame(frame->type, &type))
-        return SW_PROTOCOL;
+        return sw_conn_fault(conn, SW_PROTOCOL, "a client sends no frames of this type");
     if (type && !(message = sw_message_unpack(type, bytes, frame->message_bytes, &conn->server->arena))) {
         if (conn->state == SW_CONN_HANDSHAKE || frame->request == 0)
-            return SW_PROTOCOL;
+            return sw_conn_fault(conn, SW_PROTOCOL, "the message cannot be parsed");
         sw_request_refuse(conn, frame->request, SW_INVALID, "the message cannot be parsed");
         return 0;
     }
-    if (conn->state == SW_CONN_HANDSHAKE) {
-        bool hello = frame->type == SW_FRAME_HELLO && frame->request == 0 && frame->body_bytes == 0;
-        return hello ? sw_hello_handle(conn, (Spillway__V1__Hello *)message) : SW_PROTOCOL;
-    }
-    return frame_allowed(conn, frame) ? dispatch(conn, frame, message) : SW_PROTOCOL;
+    if (conn->state == SW_CONN_HANDSHAKE)
+        return handshake(conn, frame, message);
+    const char *why = broken_rule(conn, frame);
+    return why ? sw_conn_fault(conn, SW_PROTOCOL, why) : dispatch(conn, frame, message);
 }

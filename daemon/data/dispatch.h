@@ -8,7 +8,7 @@
 
 /*
  * Handles the message (its bytes) of the connection's current frame. 0, or a status that the whole connection ends
- * with. Sets conn->sink when body bytes are wanted.
+ * with, see sw_conn_fault. Sets conn->sink when body bytes are wanted.
  */
 int sw_dispatch(struct sw_conn *conn, const struct sw_frame *frame, const uint8_t *bytes);
 

@@ -36,7 +36,7 @@ static int join_session(struct sw_conn *conn, const Spillway__V1__Hello *hello, 
         if (hello->resume)
             return SW_SESSION_LOST;
         if (too_many_sessions(conn->server))
-            return SW_RETRY;
+            return sw_conn_fault(conn, SW_RETRY, "too many sessions: raise max_connections, or try again later");
         session = sw_session_create(conn->server, conn, hello->session_secret.data);
         if (!session)
             return SW_NO_MEMORY;
@@ -67,7 +67,7 @@ int sw_hello_handle(struct sw_conn *conn, const Spillway__V1__Hello *hello)
     bool resumed;
 
     if (hello->session_secret.len != SW_SESSION_SECRET_BYTES)
-        return SW_PROTOCOL;
+        return sw_conn_fault(conn, SW_PROTOCOL, "a session's secret has 16 bytes");
     if (version == 0)
         return SW_VERSION;
     if (conn->server->stop_by_ms)

@@ -16,6 +16,16 @@ struct sw_request *sw_request_find(const struct sw_conn *conn, uint32_t id)
     return NULL;
 }
 
+/* What a request holds, it holds no longer than the server wants, whatever its client says. */
+static uint32_t timeout_ms(const struct sw_conn *conn, uint32_t asked_ms)
+{
+    const struct sw_server_options *options = &conn->server->options;
+
+    if (asked_ms == 0)
+        return options->request_timeout_ms;
+    return asked_ms < options->max_request_timeout_ms ? asked_ms : options->max_request_timeout_ms;
+}
+
 /* NULL: out of memory. */
 struct sw_request *sw_request_open(struct sw_conn *conn, uint32_t id, enum sw_request_type type, uint32_t deadline_ms)
 {
@@ -27,7 +37,7 @@ struct sw_request *sw_request_open(struct sw_conn *conn, uint32_t id, enum sw_re
     r->conn = conn;
     r->id = id;
     r->type = type;
-    r->deadline_ms = sw_now_ms() + (deadline_ms ? deadline_ms : conn->server->options.request_timeout_ms);
+    r->deadline_ms = sw_now_ms() + timeout_ms(conn, deadline_ms);
     r->body_open = r->active = r->small = r->begun = r->answered = false;
     for (int i = 0; i < SW_GET_SLOTS; i++)
         r->pieces[i] = (struct sw_piece){.request = NULL};
@@ -48,7 +58,7 @@ void sw_request_body_complete(struct sw_request *r)
     r->conn->open_puts--;
 }
 
-void sw_request_close(struct sw_request *r)
+void sw_request_withdraw(struct sw_request *r)
 {
     struct sw_conn *conn = r->conn;
 
@@ -60,6 +70,11 @@ void sw_request_close(struct sw_request *r)
         r->next->link = r->link;
     if (!r->answered)
         conn->request_count--;
+}
+
+void sw_request_close(struct sw_request *r)
+{
+    sw_request_withdraw(r);
     free(r);
 }
 

@@ -41,10 +41,16 @@ struct sw_request {
 /* The open request of this number, or NULL. */
 struct sw_request *sw_request_find(const struct sw_conn *conn, uint32_t id);
 
-/* deadline_ms 0: the server's default. NULL: out of memory. */
+/* deadline_ms 0: the server's default; one that is too far away is cut. NULL: out of memory. */
 struct sw_request *sw_request_open(struct sw_conn *conn, uint32_t id, enum sw_request_type type, uint32_t deadline_ms);
 
-/* Takes the request out of the table and frees it. Its put or get has ended. */
+/*
+ * Takes the request out of the table. Its put or get has ended: whatever happens to the connection from here on, an
+ * answer that cannot be sent among it, does not concern it any more. The caller frees it.
+ */
+void sw_request_withdraw(struct sw_request *request);
+
+/* Withdraws and frees it. */
 void sw_request_close(struct sw_request *request);
 
 /* The last byte of a put's body is on its way in. */

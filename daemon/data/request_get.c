@@ -1,6 +1,8 @@
 /*
  * Gets: which may flow, and how their bytes become pieces to send.
  */
+#include <stdlib.h>
+
 #include "daemon/assert.h"
 #include "daemon/data/convert.h"
 #include "daemon/data/request.h"
@@ -73,15 +75,16 @@ static void get_done(struct sw_get *get, int status)
     struct sw_request *r = get->user;
     struct sw_conn *conn = r->conn;
 
+    if (r->active)
+        count_active(r, -1);
+    sw_request_withdraw(r); /* first: an answer that finds no memory ends everything that is in the table */
     if (status == 0 && !r->begun)
         send_empty_get(conn, r);
     if (status == SW_CORRUPT)
         sw_log(SW_LOG_ERROR, "a stored chunk is damaged", "space", get->object->space, "name", get->object->name, NULL);
     if (status < 0 && !r->answered)
         sw_request_refuse(conn, r->id, status, NULL);
-    if (r->active)
-        count_active(r, -1);
-    sw_request_close(r);
+    free(r);
     sw_gets_start(conn);
     sw_conn_free_if_over(conn);
 }

@@ -38,6 +38,8 @@ static void put_done(struct sw_put *put, int status, const struct sw_object *obj
 
 static const struct sw_put_events put_events = {.room = put_room, .consumed = put_consumed, .done = put_done};
 
+static const char too_many_bytes[] = "more bytes came than the tensor's dtype and shape say";
+
 /* Refused puts leave no sink: their body is dropped and its credit returned. */
 int sw_put_handle(struct sw_conn *conn, const struct sw_frame *frame, const Spillway__V1__Put *message)
 {
@@ -52,6 +54,7 @@ int sw_put_handle(struct sw_conn *conn, const struct sw_frame *frame, const Spil
     struct sw_request *r = sw_request_open(conn, frame->request, SW_REQUEST_PUT, message->deadline_ms);
     if (!r)
         return SW_NO_MEMORY;
+    args.may_wait = conn->open_puts == 0; /* else the bytes that an open put waits for would wait with us */
     rc = sw_put_begin(&r->put, conn->server->engine, &conn->server->mailbox, &put_events, r, &args, &why);
     if (rc < 0) {
         sw_request_close(r);
@@ -60,7 +63,7 @@ int sw_put_handle(struct sw_conn *conn, const struct sw_frame *frame, const Spil
     }
     if (frame->body_bytes > r->put.left) {
         sw_put_fail(&r->put, SW_PROTOCOL);
-        return SW_PROTOCOL;
+        return sw_conn_fault(conn, SW_PROTOCOL, too_many_bytes);
     }
     if (r->put.left == 0) {
         sw_put_taken(&r->put, 0);
@@ -71,7 +74,9 @@ int sw_put_handle(struct sw_conn *conn, const struct sw_frame *frame, const Spil
         conn->open_puts++;
     }
     conn->sink = frame->body_bytes ? r : NULL;
-    return conn->open_puts > SW_MAX_OPEN_PUTS ? SW_PROTOCOL : 0;
+    if (conn->open_puts > SW_MAX_OPEN_PUTS)
+        return sw_conn_fault(conn, SW_PROTOCOL, "more puts are open than WELCOME's max_open_puts allows");
+    return 0;
 }
 
 int sw_put_handle_data(struct sw_conn *conn, const struct sw_frame *frame)
@@ -81,11 +86,11 @@ int sw_put_handle_data(struct sw_conn *conn, const struct sw_frame *frame)
     if (!r)
         return 0; /* ended meanwhile: dropped */
     if (r->type != SW_REQUEST_PUT || frame->message_bytes != 0)
-        return SW_PROTOCOL;
+        return sw_conn_fault(conn, SW_PROTOCOL, "DATA carries bytes of a put, and no message");
     if (sw_put_failed(&r->put))
         return 0;
     if (frame->body_bytes > r->put.left)
-        return SW_PROTOCOL;
+        return sw_conn_fault(conn, SW_PROTOCOL, too_many_bytes);
     if (frame->body_bytes == r->put.left)
         sw_request_body_complete(r);
     conn->sink = frame->body_bytes ? r : NULL;

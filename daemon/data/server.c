@@ -19,16 +19,37 @@
 /* How long requests under way may go on after SIGTERM. */
 #define STOP_MS 2000
 
+static void accept_from(struct sw_server *server, uv_stream_t *listener, bool tcp, bool *waits)
+{
+    bool waited = *waits;
+
+    *waits = !sw_conn_accept(server, listener, tcp);
+    if (*waits && !waited)
+        sw_log(SW_LOG_ERROR, "no memory for a connection: it waits until there is some", NULL);
+}
+
 static void unix_arrived(uv_stream_t *listener, int status)
 {
+    struct sw_server *server = listener->data;
+
     if (status == 0)
-        sw_conn_accept(listener->data, listener, false);
+        accept_from(server, listener, false, &server->unix_waits);
 }
 
 static void tcp_arrived(uv_stream_t *listener, int status)
 {
+    struct sw_server *server = listener->data;
+
     if (status == 0)
-        sw_conn_accept(listener->data, listener, true);
+        accept_from(server, listener, true, &server->tcp_waits);
+}
+
+static void accept_waiting(struct sw_server *server)
+{
+    if (server->unix_waits)
+        accept_from(server, (uv_stream_t *)&server->unix_listener, false, &server->unix_waits);
+    if (server->tcp_waits)
+        accept_from(server, (uv_stream_t *)&server->tcp_listener, true, &server->tcp_waits);
 }
 
 static void mail_arrived(uv_async_t *wake)
@@ -89,6 +110,8 @@ static void tick(uv_timer_t *timer)
     sw_sessions_expire(server, now_ms);
     if (server->stop_by_ms)
         stop_further(server, now_ms);
+    else
+        accept_waiting(server);
 }
 
 /* A socket file that nobody listens at is a leftover of a daemon that died: it may go. */

@@ -17,10 +17,11 @@ struct sw_server_options {
     const char *tcp_host;  /* NULL: no TCP listener; numeric address */
     uint16_t tcp_port;     /* 0: any free one, see sw_server_tcp_port */
     uint32_t max_connections;
-    uint32_t grace_ms;           /* how long a session without connection keeps its groups */
-    uint32_t request_timeout_ms; /* for requests that name no deadline */
-    uint32_t stall_timeout_ms;   /* a client that takes no bytes for so long is cut off; puts that get none end */
-    uint64_t window_bytes;       /* body bytes a client may have under way */
+    uint32_t grace_ms;               /* how long a session without connection keeps its groups */
+    uint32_t request_timeout_ms;     /* for requests that name no deadline */
+    uint32_t max_request_timeout_ms; /* deadlines further away are cut to this */
+    uint32_t stall_timeout_ms;       /* a client that takes no bytes for so long is cut off; puts that get none end */
+    uint64_t window_bytes;           /* body bytes a client may have under way */
 };
 
 /*
@@ -42,6 +43,8 @@ struct sw_server {
     uv_timer_t tick;
     uv_pipe_t unix_listener;
     uv_tcp_t tcp_listener;
+    bool unix_waits,
+        tcp_waits; /* a connection lies there for want of memory: accepting is tried again with each tick */
     uint16_t tcp_port;
     struct sw_conn *conns;
     uint32_t conn_count;

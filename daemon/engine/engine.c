@@ -21,7 +21,8 @@ int sw_engine_init(struct sw_engine *engine, const struct sw_engine_options *opt
 
     int rc = sw_ram_create(&(struct sw_ram_options){.cap_bytes = options->memory_bytes}, &engine->ram);
     if (rc == 0)
-        rc = sw_store_create(&(struct sw_store_options){.default_quota_bytes = options->default_quota_bytes},
+        rc = sw_store_create(&(struct sw_store_options){.default_quota_bytes = options->default_quota_bytes,
+                                                        .index_bytes = options->index_bytes},
                              &engine->store);
     if (rc == 0)
         rc = sw_staging_create(options->staging_bytes, &engine->staging);

@@ -25,6 +25,7 @@ struct sw_engine_options {
     uint32_t codec_threads;
     uint64_t staging_bytes;
     uint64_t memory_bytes; /* cap of the arena */
+    uint64_t index_bytes;  /* most memory of objects' own parts; 0: no limit */
     const struct sw_kernels *kernels;
     uint64_t default_quota_bytes; /* 0: none */
 };

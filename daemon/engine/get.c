@@ -70,10 +70,7 @@ int sw_get_begin(struct sw_get *get, struct sw_engine *engine, struct sw_mailbox
     }
     sw_object_container(get->object, &get->container);
     rc = set_range(get, args);
-    if (rc == 0 && get->encoded)
-        rc = build_head(get);
     if (rc < 0) {
-        free(get->head);
         sw_engine_unref(engine, get->object);
         return rc;
     }
@@ -302,7 +299,12 @@ void sw_get_start(struct sw_get *get, uint32_t slots)
 {
     SW_ASSERT(slots >= 1 && slots <= SW_GET_SLOTS);
     get->slot_limit = get->encoded ? SW_GET_SLOTS : slots;
-    pump(get);
+    /* Not before: a client may ask for much that it has no credit for, and heads are as large as chunks are many. */
+    int rc = get->encoded ? build_head(get) : 0;
+    if (rc < 0)
+        sw_get_fail(get, rc);
+    else
+        pump(get);
 }
 
 void sw_get_give_back(struct sw_get *get, struct sw_get_slot *slot)

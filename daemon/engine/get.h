@@ -46,7 +46,7 @@ struct sw_get {
     bool encoded;
     bool ended;
     bool pumping, again; /* events may come back in: the outer round then takes another turn */
-    void *head;          /* encoded: the container's head, until it is handed out */
+    void *head;          /* encoded: the container's head, from the start on */
     size_t head_bytes;
     uint64_t begin, length; /* the range, in raw bytes (encoded: in container bytes) */
     uint64_t handed_bytes;

@@ -100,16 +100,35 @@ static bool take_room(struct sw_put *put)
     return slot->buffer;
 }
 
+/* The same in the arena: memory that is counted and bounded too, and that nobody stands in line for. */
+static bool borrow_room(struct sw_put *put)
+{
+    struct sw_put_slot *slot = idle_slot(put);
+
+    SW_ASSERT(slot);
+    if (sw_ram_borrow(put->engine->ram, SW_STAGING_BUFFER_BYTES, &slot->borrowed) < 0)
+        return false;
+    slot->buffer = sw_ram_memory(put->engine->ram, slot->borrowed);
+    start_filling(put, slot);
+    return true;
+}
+
 /*
  * Only the first buffer may have to be waited for: from then on the put is filling one or gets one back from a chunk
- * under way, so puts cannot block each other half-way.
+ * under way. Whoever stands in line keeps the bytes behind its own from being read. So that no buffer that the line
+ * waits for depends on those, only a put stands there that has no others open beside it; the others borrow from the
+ * arena, or are told to come back.
  */
-static int first_room(struct sw_put *put)
+static int first_room(struct sw_put *put, const struct sw_put_args *args, const char **why)
 {
     if (put->container.raw_bytes == 0 || take_room(put))
         return 0;
-    put->waiting = sw_staging_wait(put->engine->staging, &put->waiter, MOST_WAITING);
-    return put->waiting ? 0 : SW_RETRY;
+    if (args->may_wait)
+        put->waiting = sw_staging_wait(put->engine->staging, &put->waiter, MOST_WAITING);
+    if (put->waiting || (!args->may_wait && borrow_room(put)))
+        return 0;
+    *why = "too many puts are under way at this moment: try again after the given time";
+    return SW_RETRY;
 }
 
 /*
@@ -127,20 +146,16 @@ static bool can_ever_fit(struct sw_engine *engine, const struct sw_tensor *tenso
     return bytes / SW_CHUNK_MAX_RAW_BYTES <= ram.cap_bytes / LEAST_CHUNK_BYTES;
 }
 
-/*
- * Objects without bytes take none of the arena, but their entries in the index take memory all the same: with the
- * longest name and shape about so much.
- */
-#define INDEX_ENTRY_BYTES 2048u
-
-static bool index_full(struct sw_engine *engine)
+/* An unpublished object for the put. */
+static int make_object(struct sw_put *put, const struct sw_put_args *args, const struct sw_plan *plan, const char **why)
 {
-    struct sw_store_stats store;
-    struct sw_ram_stats ram;
+    int rc = sw_object_create(put->engine->store, &args->spec, &args->tensor, plan, &put->object, &put->container);
 
-    sw_store_stats(engine->store, &store);
-    sw_ram_stats(engine->ram, &ram);
-    return store.objects + store.unpublished_objects >= ram.cap_bytes / INDEX_ENTRY_BYTES;
+    if (rc != SW_FULL)
+        return rc;
+    *why = "the index holds as many objects as its memory allows for: free objects, or raise index or memory";
+    sw_stats_add(&put->engine->stats, SW_COUNT_puts_full, 1);
+    return rc;
 }
 
 int sw_put_begin(struct sw_put *put, struct sw_engine *engine, struct sw_mailbox *mailbox,
@@ -156,12 +171,7 @@ int sw_put_begin(struct sw_put *put, struct sw_engine *engine, struct sw_mailbox
         *why = "the tensor could not be kept even if all of it were zeros: raise the memory cap";
         return SW_TOO_LARGE;
     }
-    if (index_full(engine)) {
-        *why = "the store holds as many objects as its memory allows for: free objects, or raise the memory cap";
-        sw_stats_add(&engine->stats, SW_COUNT_puts_full, 1);
-        return SW_FULL;
-    }
-    rc = sw_object_create(engine->store, &args->spec, &args->tensor, &plan, &put->object, &put->container);
+    rc = make_object(put, args, &plan, why);
     if (rc < 0)
         return rc;
 
@@ -172,7 +182,7 @@ int sw_put_begin(struct sw_put *put, struct sw_engine *engine, struct sw_mailbox
     for (int i = 0; i < SW_PUT_SLOTS; i++)
         put->slots[i] =
             (struct sw_put_slot){.job = {.mail.deliver = slot_coded, .run = slot_run, .mailbox = mailbox}, .put = put};
-    rc = first_room(put);
+    rc = first_room(put, args, why);
     if (rc < 0) {
         count_end(&engine->stats, put->object, rc);
         abandon(put);
@@ -187,7 +197,10 @@ bool sw_put_failed(const struct sw_put *put)
 
 static void slot_idle(struct sw_put *put, struct sw_put_slot *slot)
 {
-    sw_staging_give(put->engine->staging, SW_STAGING_PUT, slot->buffer);
+    if (slot->borrowed.bytes > 0)
+        sw_ram_release(put->engine->ram, &slot->borrowed);
+    else
+        sw_staging_give(put->engine->staging, SW_STAGING_PUT, slot->buffer);
     slot->buffer = NULL;
 }
 
@@ -290,7 +303,9 @@ static void slot_run(struct sw_job *job, struct sw_worker *worker)
     struct sw_place place;
     size_t encoded;
 
-    slot->status = sw_ram_reserve(engine->ram, (uint32_t)sw_chunk_bound(&put->container, slot->chunk), &place);
+    uint32_t bound = (uint32_t)sw_chunk_bound(&put->container, slot->chunk);
+    slot->status = worker == &engine->own ? sw_ram_try_reserve(engine->ram, bound, &place)
+                                          : sw_ram_reserve(engine->ram, bound, &place);
     if (slot->status < 0)
         return;
     uint64_t began_ns = sw_now_ns();
@@ -304,7 +319,9 @@ static void slot_run(struct sw_job *job, struct sw_worker *worker)
     }
     sw_stats_add(&engine->stats, SW_COUNT_chunks_encoded, 1);
     sw_ram_trim(engine->ram, &place, (uint32_t)encoded);
-    put->object->chunks[slot->chunk] = place;
+    slot->status = sw_object_place_chunk(engine->store, put->object, slot->chunk, place);
+    if (slot->status < 0)
+        sw_ram_release(engine->ram, &place);
 }
 
 /* Whether bytes of a further chunk are still to come. */
@@ -355,10 +372,13 @@ static void chunk_full(struct sw_put *put)
     put->busy++;
     if (put->container.raw_bytes <= SW_INLINE_CODING_BYTES) {
         slot_run(&slot->job, &put->engine->own);
-        slot_finished(put, slot);
-        put->busy--;
-        return;
+        if (slot->status != SW_RETRY) {
+            slot_finished(put, slot);
+            put->busy--;
+            return;
+        }
     }
+    /* For a small tensor only where room comes in a moment: the pool may wait for it, we may not. */
     sw_pool_submit(put->engine->pool, &slot->job);
 }
 

@@ -27,7 +27,8 @@ struct sw_put_events {
 struct sw_put_slot {
     struct sw_job job; /* first */
     struct sw_put *put;
-    void *buffer; /* NULL: the slot is idle */
+    void *buffer;             /* NULL: the slot is idle */
+    struct sw_place borrowed; /* where the buffer lies in the arena; none: it is of the staging memory */
     uint32_t chunk;
     size_t bytes;
     int status;
@@ -59,12 +60,17 @@ struct sw_put_args {
     struct sw_tensor tensor;
     const char *format; /* as asked for; "" leaves it to the policy */
     uint32_t e_max;     /* summary; 0: none */
+    /*
+     * The put may stand in line for its first buffer. Not so where bytes of other puts come behind its own on one
+     * stream: those puts may hold the very buffers that the line waits for.
+     */
+    bool may_wait;
 };
 
 /*
  * Admits a put. 0: events will follow; an empty tensor wants one sw_put_taken(put, 0). Else nothing happened:
- * SW_INVALID, SW_TOO_LARGE, SW_QUOTA, SW_RETRY (too many wait for staging), SW_NO_MEMORY, with *why set to a static
- * sentence where there is more to say than the status does.
+ * SW_INVALID, SW_TOO_LARGE, SW_QUOTA, SW_RETRY (too many wait for staging, or no memory for one that may not),
+ * SW_NO_MEMORY, with *why set to a static sentence where there is more to say than the status does.
  */
 int sw_put_begin(struct sw_put *put, struct sw_engine *engine, struct sw_mailbox *mailbox,
                  const struct sw_put_events *events, void *user, const struct sw_put_args *args, const char **why);

@@ -69,14 +69,39 @@ static bool space_full(const struct sw_store *store, const struct sw_object_spec
     return quota > 0 && space->stored_bytes >= quota && !sw_tree_find(space->root, spec->name);
 }
 
+/*
+ * What an object adds to the index beside its own piece of memory, rounded up: malloc's headers and places in tables,
+ * and a group and a space of its own.
+ */
+#define BESIDE_OBJECT_BYTES 320u
+
+/* Memory of an object without its chunk table, which is counted as it fills. */
+static uint64_t entry_bytes(const struct sw_object_spec *spec, const struct sw_tensor *tensor)
+{
+    return BESIDE_OBJECT_BYTES + sizeof(struct sw_object) + tensor->ndim * sizeof(uint64_t) + strlen(spec->space) +
+           strlen(spec->name);
+}
+
+bool sw_store_charge(struct sw_store *store, uint64_t bytes)
+{
+    uint64_t most = store->options.index_bytes;
+
+    if (most > 0 && (store->index_bytes > most || bytes > most - store->index_bytes))
+        return false;
+    store->index_bytes += bytes;
+    return true;
+}
+
 /* Admits a newcomer and gives it its id. */
-static int object_admit(struct sw_store *store, const struct sw_object_spec *spec, uint64_t *id)
+static int object_admit(struct sw_store *store, const struct sw_object_spec *spec, uint64_t bytes, uint64_t *id)
 {
     int rc = 0;
 
     pthread_mutex_lock(&store->lock);
     if (space_full(store, spec)) {
         rc = SW_QUOTA;
+    } else if (!sw_store_charge(store, bytes)) {
+        rc = SW_FULL;
     } else {
         store->next_id += store->next_id == 0;
         *id = store->next_id++;
@@ -86,10 +111,11 @@ static int object_admit(struct sw_store *store, const struct sw_object_spec *spe
     return rc;
 }
 
-static void object_withdraw(struct sw_store *store)
+static void object_withdraw(struct sw_store *store, uint64_t bytes)
 {
     pthread_mutex_lock(&store->lock);
     store->unpublished_objects--;
+    store->index_bytes -= bytes;
     pthread_mutex_unlock(&store->lock);
 }
 
@@ -97,12 +123,12 @@ int sw_object_create(struct sw_store *store, const struct sw_object_spec *spec, 
                      const struct sw_plan *plan, struct sw_object **object, struct sw_container *c)
 {
     struct sw_object *made;
-    uint64_t id;
+    uint64_t bytes = entry_bytes(spec, tensor), id;
     int rc;
 
     if (!sw_space_name_valid(spec->space) || !sw_object_name_valid(spec->name))
         return SW_INVALID;
-    rc = object_admit(store, spec, &id);
+    rc = object_admit(store, spec, bytes, &id);
     if (rc < 0)
         return rc;
     rc = sw_container_init(c, tensor, plan, id);
@@ -114,12 +140,28 @@ int sw_object_create(struct sw_store *store, const struct sw_object_spec *spec, 
         rc = SW_NO_MEMORY;
         goto out;
     }
+    made->index_bytes = bytes;
     *object = made;
     return 0;
 
 out:
-    object_withdraw(store);
+    object_withdraw(store, bytes);
     return rc;
+}
+
+int sw_object_place_chunk(struct sw_store *store, struct sw_object *object, uint32_t index, struct sw_place place)
+{
+    bool charged;
+
+    pthread_mutex_lock(&store->lock);
+    charged = sw_store_charge(store, sizeof place);
+    if (charged)
+        object->index_bytes += sizeof place;
+    pthread_mutex_unlock(&store->lock);
+    if (!charged)
+        return SW_FULL;
+    object->chunks[index] = place;
+    return 0;
 }
 
 void sw_object_container(const struct sw_object *object, struct sw_container *c)
@@ -148,6 +190,7 @@ bool sw_object_unref(struct sw_store *store, struct sw_object *object)
     if (last) {
         /* The index has a reference of its own: whatever ends here was never in it, or is no longer. */
         SW_ASSERT(!object->published);
+        store->index_bytes -= object->index_bytes;
         if (object->generation == 0)
             store->unpublished_objects--;
         else

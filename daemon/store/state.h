@@ -19,9 +19,13 @@ struct sw_store {
     uint64_t salt;                             /* of the trees' priorities */
     uint64_t objects, raw_bytes, stored_bytes; /* published */
     uint64_t unpublished_objects, lingering_objects;
+    uint64_t index_bytes; /* of all objects that have not been destroyed */
 };
 
 /* What a space may hold at most; 0: no limit. Under the lock. */
 uint64_t sw_store_quota(const struct sw_store *store, const struct sw_space *space);
+
+/* Takes memory of the index for an object; false when there is none. Under the lock. */
+bool sw_store_charge(struct sw_store *store, uint64_t bytes);
 
 #endif

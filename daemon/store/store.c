@@ -70,8 +70,10 @@ static bool object_retire(struct sw_store *store, struct sw_space *space, struct
     account(store, space, object, (uint64_t)-1);
     sw_groups_remove(&store->groups, object);
     object->published = false;
-    if (--object->references == 0)
+    if (--object->references == 0) {
+        store->index_bytes -= object->index_bytes;
         return true;
+    }
     store->lingering_objects++;
     return false;
 }
@@ -230,7 +232,7 @@ void sw_store_destroy(struct sw_store *store, struct sw_object **dead)
         for (; left > 0; left--) /* the last takes the space with it */
             object_remove(store, space, space->root, dead);
     }
-    SW_ASSERT(store->unpublished_objects == 0 && store->lingering_objects == 0);
+    SW_ASSERT(store->unpublished_objects == 0 && store->lingering_objects == 0 && store->index_bytes == 0);
     sw_spaces_finish(&store->spaces);
     sw_groups_finish(&store->groups);
     pthread_mutex_destroy(&store->lock);

@@ -53,6 +53,7 @@ struct sw_object {
     /* --- the store's own, under its mutex */
     uint32_t references;
     bool published;
+    uint64_t index_bytes;           /* what of the index's memory is its own */
     struct sw_object *left, *right; /* the space's tree, ordered by name */
     uint64_t priority;
     struct sw_object *group_next, **group_link;
@@ -61,6 +62,7 @@ struct sw_object {
 
 struct sw_store_options {
     uint64_t default_quota_bytes; /* of each space, on stored bytes; 0: none */
+    uint64_t index_bytes;         /* most memory that all objects' own parts may take; 0: no limit */
 };
 
 /* SW_NO_MEMORY, SW_INTERNAL (the system has no random numbers). */
@@ -81,15 +83,18 @@ bool sw_object_name_valid(const char *name);
 /*
  * Makes an unpublished object for a container of this tensor and plan; c receives the container's description (with the
  * object's id). SW_INVALID (names, tensor, plan), SW_QUOTA when the space has reached its quota and nothing would be
- * replaced, SW_NO_MEMORY. Costs address space in proportion to what the tensor claims (16 bytes a chunk), but memory
- * only where chunks are placed: the caller bounds the claim.
+ * replaced, SW_FULL when the index has no memory left for another object, SW_NO_MEMORY. Costs address space in
+ * proportion to what the tensor claims (16 bytes a chunk), but memory only where chunks are placed: the caller bounds
+ * the claim.
  */
 int sw_object_create(struct sw_store *store, const struct sw_object_spec *spec, const struct sw_tensor *tensor,
                      const struct sw_plan *plan, struct sw_object **object, struct sw_container *c);
 
-/* Enters an encoded chunk (place.bytes is its size) into an unpublished object: each index once, one caller at a time.
+/*
+ * Enters an encoded chunk (place.bytes is its size) into an unpublished object: each index once; different ones may
+ * come from different threads at once. SW_FULL when the index has no memory left: nothing was entered.
  */
-void sw_object_place_chunk(struct sw_object *object, uint32_t index, struct sw_place place);
+int sw_object_place_chunk(struct sw_store *store, struct sw_object *object, uint32_t index, struct sw_place place);
 
 /* The description of an object's container, as sw_object_create gave it. */
 void sw_object_container(const struct sw_object *object, struct sw_container *c);
@@ -142,6 +147,8 @@ struct sw_store_stats {
     uint64_t spaces, objects, groups, raw_bytes, stored_bytes;
     uint64_t unpublished_objects; /* being put */
     uint64_t lingering_objects;   /* removed, but still read by somebody */
+    uint64_t index_bytes;         /* memory of all of these, their chunks in the arena aside */
+    uint64_t index_cap_bytes;     /* 0: no limit */
 };
 void sw_store_stats(struct sw_store *store, struct sw_store_stats *stats);
 

@@ -72,6 +72,8 @@ void sw_store_stats(struct sw_store *store, struct sw_store_stats *stats)
         .stored_bytes = store->stored_bytes,
         .unpublished_objects = store->unpublished_objects,
         .lingering_objects = store->lingering_objects,
+        .index_bytes = store->index_bytes,
+        .index_cap_bytes = store->options.index_bytes,
     };
     pthread_mutex_unlock(&store->lock);
 }
@@ -83,9 +85,9 @@ static void object_validate(const struct sw_store *store, const struct sw_space 
     SW_ASSERT(strcmp(object->space, space->name) == 0);
 }
 
-/* Adds the space's contents to `sum`, and those of its objects that are in groups to *grouped. */
+/* Adds the space's contents to `sum`, those of its objects that are in groups to *grouped, and their memory. */
 static void space_validate(const struct sw_store *store, const struct sw_space *space, struct sw_space *sum,
-                           uint64_t *grouped)
+                           uint64_t *grouped, uint64_t *index_bytes)
 {
     struct sw_space own = {.objects = sw_tree_validate(space->root)};
 
@@ -95,6 +97,7 @@ static void space_validate(const struct sw_store *store, const struct sw_space *
         own.raw_bytes += at->raw_bytes;
         own.stored_bytes += at->stored_bytes;
         *grouped += at->group != 0;
+        *index_bytes += at->index_bytes;
     }
     SW_ASSERT(own.objects == space->objects && own.raw_bytes == space->raw_bytes);
     SW_ASSERT(own.stored_bytes == space->stored_bytes);
@@ -107,16 +110,17 @@ static void space_validate(const struct sw_store *store, const struct sw_space *
 void sw_store_validate(struct sw_store *store)
 {
     struct sw_space sum = {0};
-    uint64_t grouped = 0;
+    uint64_t grouped = 0, index_bytes = 0;
 
     pthread_mutex_lock(&store->lock);
     for (size_t i = 0; i < store->spaces.count; i++) {
         if (i > 0)
             SW_ASSERT(strcmp(store->spaces.items[i - 1]->name, store->spaces.items[i]->name) < 0);
-        space_validate(store, store->spaces.items[i], &sum, &grouped);
+        space_validate(store, store->spaces.items[i], &sum, &grouped, &index_bytes);
     }
     SW_ASSERT(sum.objects == store->objects && sum.raw_bytes == store->raw_bytes);
     SW_ASSERT(sum.stored_bytes == store->stored_bytes);
     SW_ASSERT(sw_groups_validate(&store->groups) == grouped);
+    SW_ASSERT(store->index_bytes >= index_bytes); /* objects that are put or still read have the rest */
     pthread_mutex_unlock(&store->lock);
 }

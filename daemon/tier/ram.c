@@ -60,17 +60,46 @@ void sw_ram_destroy(struct sw_ram *ram)
     free(ram);
 }
 
-int sw_ram_reserve(struct sw_ram *ram, uint32_t bytes, struct sw_place *place)
+/* A step that is being given back is full for the moment only: that is worth waiting for, when nothing else is left. */
+static int reserve(struct sw_ram *ram, uint32_t bytes, bool may_wait, struct sw_place *place)
 {
+    int rc = SW_FULL;
     uint64_t first;
 
     SW_ASSERT(bytes > 0 && bytes <= SW_RAM_MAX_BYTES);
     pthread_mutex_lock(&ram->arena.lock);
-    /* A step that is being given back is full for the moment only: that is worth waiting for, when nothing else is
-     * left. */
     do
         first = sw_blocks_take(&ram->blocks, block_count(bytes));
-    while (first == SW_BLOCKS_NONE && sw_arena_wait_opened(&ram->arena));
+    while (first == SW_BLOCKS_NONE && may_wait && sw_arena_wait_opened(&ram->arena));
+    if (first != SW_BLOCKS_NONE)
+        ram->content_bytes += bytes;
+    else if (!may_wait && ram->arena.closed_steps > 0)
+        rc = SW_RETRY;
+    pthread_mutex_unlock(&ram->arena.lock);
+
+    if (first == SW_BLOCKS_NONE)
+        return rc;
+    *place = (struct sw_place){.offset = first * SW_RAM_BLOCK_BYTES, .bytes = bytes};
+    return 0;
+}
+
+int sw_ram_reserve(struct sw_ram *ram, uint32_t bytes, struct sw_place *place)
+{
+    return reserve(ram, bytes, true, place);
+}
+
+int sw_ram_try_reserve(struct sw_ram *ram, uint32_t bytes, struct sw_place *place)
+{
+    return reserve(ram, bytes, false, place);
+}
+
+int sw_ram_borrow(struct sw_ram *ram, uint32_t bytes, struct sw_place *place)
+{
+    uint64_t first;
+
+    SW_ASSERT(bytes >= SW_RAM_BLOCK_BYTES && bytes <= SW_RAM_MAX_BYTES && (bytes & (bytes - 1)) == 0);
+    pthread_mutex_lock(&ram->arena.lock);
+    first = sw_blocks_take_extent(&ram->blocks, block_count(bytes));
     if (first != SW_BLOCKS_NONE)
         ram->content_bytes += bytes;
     pthread_mutex_unlock(&ram->arena.lock);

@@ -56,6 +56,15 @@ void sw_ram_destroy(struct sw_ram *ram);
  * (a few milliseconds) where the only room left is being given back to the system at that moment. */
 int sw_ram_reserve(struct sw_ram *ram, uint32_t bytes, struct sw_place *place);
 
+/* The same for threads that may not wait: SW_RETRY where sw_ram_reserve would. */
+int sw_ram_try_reserve(struct sw_ram *ram, uint32_t bytes, struct sw_place *place);
+
+/*
+ * Takes a place that is used as it is, not trimmed: `bytes` is a power of two of blocks, at most SW_RAM_MAX_BYTES, and
+ * the place is aligned to it. Never waits: SW_FULL when no such run is free at this moment.
+ */
+int sw_ram_borrow(struct sw_ram *ram, uint32_t bytes, struct sw_place *place);
+
 /*
  * Keeps the first `bytes` of a reserved place and gives the rest back. A small remainder moves into a slab, so *place
  * and its memory may change (at most SW_RAM_SLAB_MAX_BYTES are copied); the caller must be its only user. Never fails:

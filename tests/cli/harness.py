@@ -23,7 +23,8 @@ class Daemon:
     def __init__(self, directory, *flags):
         self.endpoint = "unix:" + os.path.join(directory, "sock")
         self.log = open(os.path.join(directory, "log"), "w+")
-        command = [SPILLWAYD, "--socket", self.endpoint[len("unix:"):], "--memory", "256M", *flags]
+        command = [SPILLWAYD, "--socket", self.endpoint[len("unix:"):], "--memory", "256M",
+                   "--config", "/dev/null", *flags]
         self.process = subprocess.Popen(command, stderr=self.log, stdout=self.log)
 
     def wait_until_up(self):

@@ -169,8 +169,8 @@ class InspectTest(CommandTest):
 
     def test_a_known_entropy(self):
         # Exponents 127 and 128 equally often: one bit each, 24 others; the ratio of that is 32/25.
-        # No two values are equal: a coding of repetitions would beat that.
-        values = [sign * (1 + i / 2048) for i in range(2048) for sign in (1, -2)]
+        # No two values are equal, and every bit is used: a coding of repetitions or of fewer bits would beat that.
+        values = [sign * (1 + (2 * i + 1) * 2047 / 2**23) for i in range(2048) for sign in (1, -2)]
         write_safetensors(self.file, {"t": ("F32", [4096], struct.pack("<4096f", *values))})
         (tensor,) = self.inspect(self.file)["tensors"]
         self.assertAlmostEqual(tensor["exponent_entropy"], 1.0, places=5)

@@ -128,6 +128,24 @@ class TransferTest(DaemonTest):
             self.assertIn(b"interrupted", complaint)
             self.assertEqual(os.listdir(self.directory), [])
 
+    def test_an_interrupted_get_leaves_nothing(self):
+        """Even when the daemon answers nothing at that moment: it is not waited for."""
+        size = 192 << 20
+        self.run_in_space("put", "large", "-", "--dtype", "F32", "--shape", str(size // 4), stdin=bytes(size))
+        process = subprocess.Popen([SPILLWAY, "-e", self.daemon.endpoint, "get", "--space", self.space, "large", "-o",
+                                    self.path("out.bin")], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        while not os.listdir(self.directory):
+            time.sleep(0.001)
+        self.daemon.process.send_signal(signal.SIGSTOP)
+        try:
+            process.send_signal(signal.SIGINT)
+            _, complaint = process.communicate(timeout=20)
+        finally:
+            self.daemon.process.send_signal(signal.SIGCONT)
+        self.assertEqual(process.returncode, FAILED)
+        self.assertIn(b"interrupted", complaint)
+        self.assertEqual(os.listdir(self.directory), [])
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -45,7 +45,14 @@ def until(what: str, condition, limit_s: float = 30.0):
 class Daemon:
     """One spillwayd process on sockets of its own."""
 
-    def __init__(self, *flags: str, memory: str = "64M", tcp: bool = False, socket: str | None = None) -> None:
+    def __init__(
+        self,
+        *flags: str,
+        memory: str = "64M",
+        tcp: bool = False,
+        socket: str | None = None,
+        environment: dict[str, str] | None = None,
+    ) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="spillway-test-"))
         self.socket = socket or str(self.directory / "spillway.sock")
         self._log = self.directory / "log"
@@ -56,7 +63,11 @@ class Daemon:
             command += ["--listen", "tcp:0"]
         with open(self._log, "wb") as log:
             self.process = subprocess.Popen(
-                [*command, *flags], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log
+                [*command, *flags],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                env={**os.environ, **(environment or {})},
             )
         until("the daemon is ready", self._ready, READY_S)
         port = re.search(rb"tcp_port=(\d+)", self.log())
@@ -76,16 +87,22 @@ class Daemon:
         return int(re.search(rf"^{field}:\s+(\d+)", text, re.M)[1]) * 1024
 
     def settled_rss(self) -> int:
-        """Resident memory once the arena's steps ahead of need are faulted in."""
-        seen = [self.status("VmRSS")]
+        """Resident memory once the arena's steps ahead of need are faulted in: something has been put before."""
+        with Raw(self.unix) as client:
 
-        def still() -> bool:
-            time.sleep(0.2)
-            seen.append(self.status("VmRSS"))
-            return seen[-1] - seen[-2] < 256 << 10
+            def seen() -> tuple[int, int]:
+                return client.stats()["ram_resident_bytes"], self.status("VmRSS")
 
-        until("memory settles", still)
-        return seen[-1]
+            def still() -> tuple[int, int] | None:
+                before = seen()
+                time.sleep(0.2)
+                after = seen()
+                settled = after[0] == before[0] > 0 and abs(after[1] - before[1]) < 64 << 10
+                return after if settled else None
+
+            rss = until("memory settles", still)[1]
+            client.bye()
+        return rss
 
     def kill(self) -> None:
         self.process.kill()
@@ -162,6 +179,7 @@ class DaemonTest(unittest.TestCase):
             store_objects=0,
             store_unpublished_objects=0,
             store_lingering_objects=0,
+            index_used_bytes=0,
             ram_used_bytes=0,
             staging_used_bytes=0,
             staging_waiting=0,

@@ -166,6 +166,17 @@ class Credit(DaemonTest):
         self.assertEqual(client.get("empty"), b"")
         self.assertEqual(client.get("w", offset=1), b"")
 
+    def test_open_puts_leave_credit_for_a_frame(self) -> None:
+        """Whatever is held back of the least window: a client may wait for as much as the largest body."""
+        client = self.connect()
+        self.assertEqual(client.welcome.send_window, 4 * MIB)
+        for i in range(client.welcome.max_open_puts):
+            client.start_put(client.describe(f"p{i}", "F64", (MIB,)), bytes(MIB // 2 - 1))
+        dropped = client.start_put(client.describe("", "U8", (1,)), bytes(MIB - 1))
+        self.assert_refused(wire.INVALID, client.answer, dropped)
+        client.ping()
+        self.assertGreaterEqual(client.credit, MIB)
+
     def test_the_clients_credit_comes_back(self) -> None:
         """All but what the server may keep back to spare frames."""
         client = self.connect()

@@ -1,5 +1,7 @@
 """Bounded: what the configuration allows is never exceeded, whatever clients do, and comes back when they are done."""
 
+import os
+import subprocess
 import time
 
 import spillway_pb2 as pb
@@ -229,6 +231,58 @@ class Staging(DaemonTest):
         reader.ping()
 
 
+    def test_puts_of_one_connection_do_not_lock_each_other_out(self) -> None:
+        """Six connections hold all that puts may, and each begins two more puts before the first one's last bytes."""
+        clients = [self.connect() for _ in range(6)]
+        first = [self.half_put(client, f"first{i}") for i, client in enumerate(clients)]
+        for client in clients:
+            client.ping()
+        more = [
+            [client.start_put(client.describe(f"more{i}.{k}", "U8", (1000,), group=1), bytes(1000)) for k in range(2)]
+            for i, client in enumerate(clients)
+        ]
+        for client, request in zip(clients, first, strict=True):
+            client.send(wire.DATA, request, b"", bytes(999))
+        began = time.monotonic()
+        for client, request, others in zip(clients, first, more, strict=True):
+            for each in (request, *others):
+                self.assertEqual(client.answer(each).type, wire.PUT_DONE)
+        self.assertLess(time.monotonic() - began, PROMPT_S)
+        clients[0].bye()
+        self.await_stats(staging_waiting=0, staging_used_bytes=0, store_unpublished_objects=0)
+
+    def test_half_puts_beside_half_puts(self) -> None:
+        """Four open puts on each of eight connections, byte by byte: more than there is staging for, and all end."""
+        clients = [self.connect() for _ in range(8)]
+        held = []
+        for i, client in enumerate(clients):
+            for k in range(4):
+                put = client.describe(f"half{i}.{k}", "U8", (1000,), group=1)
+                held.append((client, client.start_put(put, b"x" if i < 6 else b"")))
+        for client, request in held[24:]:
+            client.send_data(request, b"x")
+        for size in (1, 998):
+            for client, request in reversed(held):
+                client.send_data(request, bytes(size))
+        for client, request in held:
+            self.assertEqual(client.answer(request).type, wire.PUT_DONE)
+
+
+class ManyWriters(DaemonTest):
+    """libspillway's own way of putting: several large tensors at once from each of many trainers."""
+
+    memory = "256M"
+    flags = ("--staging", "8M")
+
+    def test_asynchronous_puts_of_many_clients(self) -> None:
+        ran = subprocess.run(
+            [os.environ["MANY_PUTS"], self.daemon.unix, "14", "3", str(3 * MIB)], capture_output=True, timeout=240
+        )
+        self.assertEqual(ran.returncode, 0, ran.stdout.decode() + ran.stderr.decode())
+        stats = self.await_stats(staging_used_bytes=0, store_unpublished_objects=0)
+        self.assertEqual((stats["puts"], stats["puts_failed"], stats["puts_retry"]), (42, 0, 0))
+
+
 class SlowWriters(DaemonTest):
     flags = ("--set", "stall_timeout=1s", "--staging", "4M")
     memory = "32M"
@@ -247,6 +301,49 @@ class SlowWriters(DaemonTest):
         client.put("p0", pattern(MIB))
         self.assertEqual(other.get("p0"), pattern(MIB))
         self.await_stats(store_unpublished_objects=0, staging_used_bytes=0)
+
+    def test_puts_that_fill_staging_and_stop_make_way(self) -> None:
+        """However many puts wait behind them: what a client does not send is not the wait of an honest one."""
+        clients = [self.connect() for _ in range(2)]
+        for k in range(4):
+            for i, client in enumerate(clients):
+                put = client.describe(f"h{i}.{k}", "U8", (1000,), deadline_ms=3_600_000)
+                client.start_put(put, b"x")
+                if k < 3:
+                    client.ping()
+        began = time.monotonic()
+        self.connect().put("honest", b"x")
+        self.assertLess(time.monotonic() - began, 1 + 2 * PROMPT_S)
+        self.await_stats(store_unpublished_objects=0, staging_used_bytes=0)
+
+    def test_a_put_whose_client_reads_no_answers_ends(self) -> None:
+        """It reads now and then, so that it lives, but never enough for the server to look at what it sends."""
+        client, other = self.connect(), self.connect()
+        for i in range(24):
+            other.put("n" * 1000 + str(i))
+        client.start_put(client.describe("held", "U8", (1000,), deadline_ms=3_600_000), b"x")
+        page = pb.List(space="default").SerializeToString()
+        for request in range(1000, 1110):
+            client.send(wire.LIST, request, page)
+        began, read = time.monotonic(), 0
+        while other.stats()["store_unpublished_objects"] and time.monotonic() - began < 6:
+            read += len(client.socket.recv(32_768))
+            time.sleep(0.1)
+        self.assertLess(time.monotonic() - began, 4)
+        self.assertEqual(other.stats()["stalled_connections"], 0)
+
+    def test_no_deadline_is_longer_than_the_server_allows(self) -> None:
+        daemon = self.start_daemon("--set", "max_request_timeout=600ms", "--set", "request_timeout=400ms")
+        client = self.connect(daemon.unix)
+        request = client.start_put(client.describe("drips", "U8", (1000,), deadline_ms=3_600_000), b"x")
+        began = time.monotonic()
+        while not client.ended(request) and time.monotonic() - began < 5:
+            client.send_data(request, b"y")
+            client.ping()
+            time.sleep(0.05)
+        self.assert_refused(wire.TIMEOUT, client.answer, request)
+        self.assertGreater(time.monotonic() - began, 0.5)
+        self.assertLess(time.monotonic() - began, 0.6 + PROMPT_S)
 
     def test_a_put_right_after_connecting_has_its_time(self) -> None:
         for _ in range(5):
@@ -285,8 +382,40 @@ class Counts(DaemonTest):
         self.assertEqual(caught.exception.status, wire.FULL, caught.exception.text)
         self.assertIn("as many objects", caught.exception.text)
         self.assertEqual(client.get("first"), b"kept")
+        stats = client.stats()
+        self.assertLessEqual(stats["index_used_bytes"], stats["index_cap_bytes"])
+        self.assertLessEqual(stats["index_cap_bytes"] + stats["ram_cap_bytes"] + stats["staging_cap_bytes"], 16 * MIB)
         self.assertGreater(client.free_group(1).freed, 1000)
         client.put("again", b"")
+
+    def test_the_index_keeps_to_its_share(self) -> None:
+        """The longest names and shapes, each in a group and a space of its own."""
+        daemon = self.start_daemon(memory="64M")
+        client = self.connect(daemon.unix)
+        client.put("first", b"kept")
+        rss, requests = daemon.settled_rss(), []
+        with self.assertRaises(Refused) as caught:
+            for i in range(40_000):
+                put = client.describe(f"{i:01015}", "U8", (0,) + (1,) * 63, space=f"{i:064}", group=i + 1)
+                requests.append(client.start_put(put))
+                if i >= 100:
+                    client.answer(requests.pop(0))
+        self.assertEqual(caught.exception.status, wire.FULL, caught.exception.text)
+        self.assertGreater(client.stats()["store_objects"], 1000)
+        if not SANITIZE:  # whose allocators keep and surround what they hand out
+            self.assertLess(daemon.settled_rss() - rss, client.stats()["index_cap_bytes"])
+
+    def test_chunks_are_counted_as_they_come(self) -> None:
+        """A tensor of zeros takes little of the arena; its chunk table takes of the index."""
+        client = self.connect()
+        before = client.stats()["index_used_bytes"]
+        client.put("zeros", bytes(64 * MIB))
+        chunks = client.stat("zeros").chunks
+        used = client.stats()["index_used_bytes"] - before
+        self.assertGreaterEqual(used, 16 * chunks)
+        self.assertLess(used, 16 * chunks + 2048)
+        client.free("zeros")
+        self.assertEqual(client.stats()["index_used_bytes"], before)
 
     def test_sessions_left_behind(self) -> None:
         for _ in range(32):

@@ -39,10 +39,10 @@ class Configuration(DaemonTest):
         self.assertEqual((second.returncode, second.stdout), (0, first.stdout))
 
     def test_flags_win_over_the_file(self) -> None:
-        done = self.check('memory = "1G"\ngrace = "1s"\n', "--memory", "32M", "--set", "window=2M")
+        done = self.check('memory = "1G"\ngrace = "1s"\n', "--memory", "32M", "--set", "window=5M")
         self.assertIn('memory = "33554432"\n', done.stdout)
         self.assertIn('grace = "1000ms"\n', done.stdout)
-        self.assertIn('window = "2097152"\n', done.stdout)
+        self.assertIn('window = "5242880"\n', done.stdout)
 
     def test_a_broken_line_is_named(self) -> None:
         for text, line, expected in (
@@ -53,7 +53,8 @@ class Configuration(DaemonTest):
             ('max_connections = "-1"\n', 1, "a number from 1 to 65536"),
             ('log_level = "loud"\n', 1, "debug, info, warning or error"),
             ('insecure = "maybe"\n', 1, "true or false"),
-            ('\nmemry = "1G"\n', 2, "memry"),
+            ('\nmemry = "1G"\n', 2, "there is no option 'memry': there are socket, listen, insecure, memory,"),
+            ('space "a" {\n  qouta = "1M"\n}\n', 2, "a space has no option 'qouta': there is quota"),
             ('memory "1G"\n', 1, "equal sign"),
             ('memory = "1G\n', 2, "end of file"),
             ('space "a" {\n  quota = "much"\n}\n', 3, 'quota = "8G"'),
@@ -73,9 +74,11 @@ class Configuration(DaemonTest):
             (("--socket", "none"), "nothing to listen at"),
             (("--memory", "1M"), "at least 16M"),
             (("--memory", "16M", "--staging", "12M"), "half of memory"),
-            (("--set", "window=1K"), "at least 1M"),
+            (("--set", "window=1K"), "at least 4M"),
             (("--set", "nonsense"), "OPTION=VALUE"),
-            (("--set", "colour=blue"), "an option that exists"),
+            (("--set", "colour=blue"), "there is no option 'colour': there are socket, listen,"),
+            (("--set", "stall_timeout=0"), "at least 100ms"),
+            (("--set", "request_timeout=0"), "at least 100ms"),
             (("--listen", "tcp:localhost:99999"), "tcp:ADDRESS:PORT"),
             (("--memory", "-5G"), "a size"),
             (("--memory", "1e300T"), "a size"),

@@ -14,11 +14,12 @@ class Sessions(DaemonTest):
     tcp = True
 
     def test_groups_live_on_when_the_client_comes_back_in_time(self) -> None:
-        client = self.connect()
+        daemon = self.start_daemon("--grace", "1h", tcp=True)
+        self.assertEqual(self.connect().welcome.grace_ms, 700)
+        client = self.connect(daemon.unix)
         self.assertFalse(client.welcome.resumed)
-        self.assertEqual(client.welcome.grace_ms, 700)
         client.put("mine", b"kept", group=1)
-        for endpoint in (self.daemon.unix, self.daemon.tcp, self.daemon.unix):
+        for endpoint in (daemon.unix, daemon.tcp, daemon.unix):
             client.close()
             time.sleep(0.4)
             client = self.connect(endpoint, secret=client.secret, resume=True)
@@ -98,12 +99,13 @@ class Sessions(DaemonTest):
         self.assertEqual(one.free_group(9).freed, 1)
 
     def test_a_wrong_secret_opens_nothing(self) -> None:
-        client = self.connect()
+        endpoint = self.start_daemon("--grace", "1h").unix
+        client = self.connect(endpoint)
         client.put("mine", b"x", group=1)
         client.close()
         near = client.secret[:-1] + bytes([client.secret[-1] ^ 1])
-        self.assert_refused(wire.SESSION_LOST, self.connect, secret=near, resume=True)
-        self.assertTrue(self.connect(secret=client.secret, resume=True).exists("mine"))
+        self.assert_refused(wire.SESSION_LOST, self.connect, endpoint, secret=near, resume=True)
+        self.assertTrue(self.connect(endpoint, secret=client.secret, resume=True).exists("mine"))
 
     def test_listing_goes_by_pages(self) -> None:
         client = self.connect()

@@ -5,3 +5,5 @@ target_link_libraries(client_peer PUBLIC sw_client PkgConfig::CMOCKA)
 foreach(test client client_async client_connect client_faults)
   sw_unit_test(${test} client_peer)
 endforeach()
+# A resolver that answers late, or not at all.
+target_link_options(test_client_connect PRIVATE -Wl,--wrap=getaddrinfo)

@@ -42,6 +42,7 @@ void kit_finish(struct kit *kit)
     sw_store_stats(kit->engine.store, &store);
     sw_ram_stats(kit->engine.ram, &ram);
     assert_int_equal(store.objects, 0);
+    assert_int_equal(store.index_bytes, 0);
     assert_int_equal(ram.used_bytes, 0);
     sw_engine_finish(&kit->engine);
     sw_mailbox_finish(&kit->mailbox);
@@ -132,16 +133,29 @@ static void put_done(struct sw_put *put, int status, const struct sw_object *obj
 
 static const struct sw_put_events put_events = {.room = put_room, .consumed = put_consumed, .done = put_done};
 
-int putter_begin(struct putter *p, struct kit *kit, const char *name, enum sw_dtype dtype, uint64_t count,
-                 const void *data)
+static int begin(struct putter *p, struct kit *kit, const char *name, enum sw_dtype dtype, uint64_t count,
+                 const void *data, bool may_wait)
 {
     struct sw_put_args args = {.spec = {.space = "s", .name = name, .session = 1},
                                .tensor = {.dtype = dtype, .ndim = 1, .shape = {count}},
-                               .format = ""};
+                               .format = "",
+                               .may_wait = may_wait};
     const char *why = NULL;
 
     *p = (struct putter){.kit = kit, .data = data, .bytes = count * sw_dtype_bytes(dtype)};
     return sw_put_begin(&p->put, &kit->engine, &kit->mailbox, &put_events, p, &args, &why);
+}
+
+int putter_begin(struct putter *p, struct kit *kit, const char *name, enum sw_dtype dtype, uint64_t count,
+                 const void *data)
+{
+    return begin(p, kit, name, dtype, count, data, true);
+}
+
+int putter_begin_beside(struct putter *p, struct kit *kit, const char *name, enum sw_dtype dtype, uint64_t count,
+                        const void *data)
+{
+    return begin(p, kit, name, dtype, count, data, false);
 }
 
 uint64_t putter_feed(struct putter *p, uint64_t n)

@@ -51,7 +51,12 @@ struct putter {
     uint64_t generation; /* of what was published */
 };
 
-/* `count` values of a type under a name; data must stay. The result of sw_put_begin. */
+/*
+ * `count` values of a type under a name; data must stay. The result of sw_put_begin. `beside` begins a put that may not
+ * stand in line.
+ */
+int putter_begin_beside(struct putter *p, struct kit *kit, const char *name, enum sw_dtype dtype, uint64_t count,
+                        const void *data);
 int putter_begin(struct putter *p, struct kit *kit, const char *name, enum sw_dtype dtype, uint64_t count,
                  const void *data);
 

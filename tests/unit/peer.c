@@ -348,7 +348,8 @@ static void on_list(struct peer_conn *c)
     }
     for (size_t i = 0; i < PEER_OBJECTS; i++) {
         const struct peer_object *o = &c->peer->objects[i];
-        if (!o->bytes || strcmp(o->name, m->after) <= 0 || strncmp(o->name, m->prefix, strlen(m->prefix)) != 0)
+        if (!o->bytes || (!c->peer->circles && strcmp(o->name, m->after) <= 0) ||
+            strncmp(o->name, m->prefix, strlen(m->prefix)) != 0)
             continue;
         if (done.n_objects == c->peer->page) {
             done.more = true;
@@ -409,6 +410,7 @@ void peer_answer(struct peer_conn *c)
         on_put(c);
         break;
     case SW_FRAME_DATA:
+        c->peer->empty_bodies += c->parser.frame.body_bytes == 0;
         on_data(c);
         break;
     case SW_FRAME_GET:

@@ -60,10 +60,12 @@ struct peer {
     uint64_t window;
     uint32_t max_requests, max_open_puts, grace_ms;
     uint32_t page; /* names in one LIST_DONE */
+    bool circles;  /* and it is the first names each time */
 
     struct peer_object objects[PEER_OBJECTS];
     atomic_uint open_puts_seen; /* most puts that were open at once */
     atomic_uint largest_body;
+    atomic_uint empty_bodies; /* DATA frames without any byte */
     atomic_uint byes;
     atomic_uint cancels;
 };

@@ -495,6 +495,7 @@ static void any_window_is_enough(void **state)
         sw_client *client = connect_to(&peer);
         put_and_get(client, "t", windows[i] == 1 ? 300 : 3000000);
         sw_close(client);
+        assert_int_equal(peer.empty_bodies, 0);
         peer_stop(&peer);
     }
 }

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,6 +17,44 @@ static void ignore_all(struct peer_conn *c)
 {
     while (peer_read(c))
         ;
+}
+
+/* The linker puts this one in the resolver's place. */
+int __real_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **found);
+int __wrap_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **found);
+
+static atomic_int resolver_takes_ms;
+static atomic_uint lookups;
+
+int __wrap_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **found)
+{
+    if (hints->ai_flags & AI_NUMERICHOST || strcmp(host, "server.test") != 0)
+        return __real_getaddrinfo(host, port, hints, found);
+    usleep((useconds_t)resolver_takes_ms * 1000);
+    int rc = __real_getaddrinfo("127.0.0.1", port, hints, found);
+    lookups++;
+    return rc;
+}
+
+/* The connect timeout holds for finding the host, too; a lookup that comes too late leaves nothing behind. */
+static void a_slow_resolver_is_not_waited_for(void **state)
+{
+    struct sw_options options = {.connect_timeout_ms = 100};
+    struct sw_error err;
+    sw_client *client;
+    (void)state;
+
+    resolver_takes_ms = 500;
+    uint64_t start = help_now_ms();
+    assert_int_equal(sw_connect("tcp:server.test:1", &options, &client, &err), SW_TIMEOUT);
+    assert_true(help_now_ms() - start < 400);
+    assert_non_null(strstr(err.text, "server.test"));
+    help_await(&lookups, 1);
+    usleep(20000); /* it frees what it found */
+
+    resolver_takes_ms = 0;
+    assert_int_equal(sw_connect("tcp:server.test:1", &options, &client, &err), -ECONNREFUSED);
+    assert_int_equal(lookups, 2);
 }
 
 static void nobody_listens(void **state)
@@ -361,6 +400,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nobody_listens),
+        cmocka_unit_test(a_slow_resolver_is_not_waited_for),
         cmocka_unit_test(endpoints_that_are_none),
         cmocka_unit_test(the_environment_names_the_endpoint),
         cmocka_unit_test(servers_that_cannot_be_used),

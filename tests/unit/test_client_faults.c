@@ -128,6 +128,16 @@ static void sends_garbage(struct peer_conn *c)
     peer_write(c, c->body, 64);
 }
 
+/* The server was replaced by one whose frames are another kind of frame. */
+static void sends_another_version(struct peer_conn *c)
+{
+    if (!peer_welcome(c) || !peer_expect(c, SW_FRAME_GET))
+        return;
+    sw_frame_header_write(&(struct sw_frame){.type = SW_FRAME_PONG}, c->body);
+    c->body[2] = 99;
+    peer_write(c, c->body, SW_FRAME_HEADER_BYTES);
+}
+
 static void answers_a_stranger(struct peer_conn *c)
 {
     if (!peer_welcome(c) || !peer_expect(c, SW_FRAME_GET))
@@ -147,7 +157,8 @@ static void acknowledges_nothing(struct peer_conn *c)
 /* What cannot be laid at one request's door is tried again, but not for ever. */
 static void noise_is_retried_thrice(void **state)
 {
-    static const peer_script noise[] = {sends_garbage, answers_a_stranger, acknowledges_nothing};
+    static const peer_script noise[] = {sends_garbage, answers_a_stranger, acknowledges_nothing, sends_another_version};
+    static const int statuses[] = {SW_PROTOCOL, SW_PROTOCOL, SW_PROTOCOL, SW_VERSION};
     (void)state;
 
     for (size_t i = 0; i < sizeof noise / sizeof noise[0]; i++) {
@@ -159,7 +170,7 @@ static void noise_is_retried_thrice(void **state)
         end(&f);
         begin(&f, false, (const peer_script[]){noise[i], NULL});
         assert_int_equal(sw_get(f.client, &(struct sw_get_args){.name = "a"}, bytes, 10, NULL, NULL, &err),
-                         SW_PROTOCOL);
+                         statuses[i]);
         assert_in_range(f.peer.connections, 3, 4); /* the client may be back already, for what comes next */
         end(&f);
     }
@@ -536,6 +547,68 @@ static void closing_a_deaf_connection_is_quick(void **state)
     peer_stop(&f.peer);
 }
 
+static int count_name(const struct sw_info *info, void *user)
+{
+    (void)info;
+    return ++*(int *)user < 1000 ? 0 : SW_INTERNAL;
+}
+
+/* A listing that does not go on would go on for ever. */
+static void a_listing_in_circles_ends(void **state)
+{
+    struct fixture f;
+    struct sw_error err;
+    int names = 0;
+    (void)state;
+
+    begin(&f, false, (const peer_script[]){peer_serve, NULL});
+    peer_seed(&f.peer, "b", 10);
+    peer_seed(&f.peer, "c", 10);
+    f.peer.circles = true;
+    assert_int_equal(sw_list(f.client, NULL, NULL, count_name, &names, &err), SW_PROTOCOL);
+    assert_non_null(strstr(err.text, "does not go on"));
+    assert_int_equal(names, 2); /* the first page */
+    end(&f);
+}
+
+static atomic_bool closed;
+
+static void *close_it(void *client)
+{
+    sw_close(client);
+    closed = true;
+    return NULL;
+}
+
+/* The server takes its time over BYE; whoever asks for something meanwhile is answered all the same. */
+static void closing_keeps_nobody_waiting(void **state)
+{
+    struct fixture f;
+    uint64_t count = 20u << 20;
+    uint8_t *bytes = calloc(1, count);
+    struct sw_put_args put = help_put_args("p", &count);
+    sw_ticket *ticket;
+    pthread_t thread;
+    int asked = 0;
+    (void)state;
+
+    may_read = 0;
+    closed = false;
+    begin(&f, false, (const peer_script[]){stops_reading, NULL});
+    assert_int_equal(sw_submit_put(f.client, &put, bytes, NULL, NULL, &ticket, NULL), 0);
+    assert_int_equal(pthread_create(&thread, NULL, close_it, f.client), 0);
+    while (!closed) {
+        asked += sw_ticket_result(ticket, NULL, NULL, NULL) == SW_CLOSED;
+        usleep(1000);
+    }
+    pthread_join(thread, NULL);
+    assert_true(asked > 10);
+    sw_ticket_release(ticket);
+    free(bytes);
+    may_read = 1;
+    peer_stop(&f.peer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -552,6 +625,8 @@ int main(void)
         cmocka_unit_test(another_thread_cancels),
         cmocka_unit_test(closing_ends_what_is_open),
         cmocka_unit_test(closing_a_deaf_connection_is_quick),
+        cmocka_unit_test(closing_keeps_nobody_waiting),
+        cmocka_unit_test(a_listing_in_circles_ends),
     };
     return cmocka_run_group_tests_name("client_faults", tests, NULL, NULL);
 }

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "daemon/config_cgroup.h"
 #include "daemon/config_text.h"
 #include "daemon/config_values.h"
 
@@ -274,8 +275,14 @@ static void options_are_checked_against_each_other(void **state)
                  {"staging", "3M", "from 4M"},
                  {"staging", "33M", "half of memory"},
                  {"staging", "32M", NULL},
-                 {"window", "1023K", "at least 1M"},
-                 {"window", "1M", NULL}};
+                 {"index", "1023K", "from 1M"},
+                 {"index", "17M", "a quarter of memory"},
+                 {"index", "16M", NULL},
+                 {"window", "4095K", "at least 4M"},
+                 {"window", "4M", NULL},
+                 {"request_timeout", "11m", "at most max_request_timeout"},
+                 {"max_request_timeout", "59s", "at most max_request_timeout"},
+                 {"max_request_timeout", "60s", NULL}};
     static struct sw_config config;
     char error[SW_CONFIG_ERROR_CAP];
 
@@ -291,8 +298,60 @@ static void options_are_checked_against_each_other(void **state)
     }
     assert_false(sw_config_set(&config, "grace", "soon", error));
     assert_non_null(strstr(error, "a duration such as 10s"));
+    assert_false(sw_config_set(&config, "request_timeout", "0", error));
+    assert_non_null(strstr(error, "at least 100ms"));
+    assert_false(sw_config_set(&config, "stall_timeout", "99ms", error));
+    assert_non_null(strstr(error, "at least 100ms"));
+    assert_true(sw_config_set(&config, "stall_timeout", "100ms", error));
+    assert_true(sw_config_set(&config, "grace", "0", error));
     assert_false(sw_config_set(&config, "colour", "blue", error));
+    assert_non_null(strstr(error, "there are socket, listen"));
+    assert_non_null(strstr(error, ", log_level"));
     assert_false(sw_config_set(&config, "socket", "", error));
+}
+
+/* --- the system's limits */
+
+static void limit_write(const char *directory, const char *group, const char *file, const char *text)
+{
+    char where[256], command[600];
+    FILE *f;
+
+    snprintf(command, sizeof command, "mkdir -p '%s%s'", directory, group);
+    assert_int_equal(system(command), 0);
+    snprintf(where, sizeof where, "%s%s/%s", directory, group, file);
+    f = fopen(where, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+/* The least on the way from our own group to the root, of whatever version. */
+static void control_groups_limit_memory(void **state)
+{
+    char directory[] = "/tmp/spillway-cgroup-XXXXXX", membership[64], command[64];
+
+    (void)state;
+    assert_non_null(mkdtemp(directory));
+    snprintf(membership, sizeof membership, "%s/membership", directory);
+    assert_true(sw_cgroup_limit_bytes(membership, directory) == UINT64_MAX);
+    limit_write(directory, "", "membership", "1:name=systemd:/x\n0::/system.slice/spillwayd.service\n");
+    assert_true(sw_cgroup_limit_bytes(membership, directory) == UINT64_MAX);
+    limit_write(directory, "/system.slice", "memory.max", "8589934592\n");
+    assert_int_equal(sw_cgroup_limit_bytes(membership, directory), 8589934592);
+    limit_write(directory, "/system.slice/spillwayd.service", "memory.max", "max\n");
+    assert_int_equal(sw_cgroup_limit_bytes(membership, directory), 8589934592);
+    limit_write(directory, "/system.slice/spillwayd.service", "memory.max", "1073741824\n");
+    assert_int_equal(sw_cgroup_limit_bytes(membership, directory), 1073741824);
+    limit_write(directory, "", "memory.max", "4096\n");
+    assert_int_equal(sw_cgroup_limit_bytes(membership, directory), 4096);
+
+    limit_write(directory, "/memory/a/b", "memory.limit_in_bytes", "2048\n");
+    assert_int_equal(sw_cgroup_limit_bytes(membership, directory), 4096); /* not ours */
+    limit_write(directory, "", "membership", "3:cpu,memory:/a/b\n");
+    assert_int_equal(sw_cgroup_limit_bytes(membership, directory), 2048);
+    snprintf(command, sizeof command, "rm -r %s", directory);
+    assert_int_equal(system(command), 0);
 }
 
 int main(void)
@@ -308,6 +367,7 @@ int main(void)
         WITH_FILE(what_is_no_file_is_refused),
         WITH_FILE(too_many_spaces),
         cmocka_unit_test(options_are_checked_against_each_other),
+        cmocka_unit_test(control_groups_limit_memory),
     };
 
     return cmocka_run_group_tests_name("config", tests, NULL, NULL);

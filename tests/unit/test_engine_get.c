@@ -109,6 +109,7 @@ static void an_encoded_get_is_a_container(void **state)
 
     assert_int_equal(getter_begin(&g, &s->kit, "w", 0, 0, true, s->back, 4 * MIB), 0);
     uint64_t whole = g.get.length;
+    assert_null(g.get.head); /* a get that waits for its start holds no memory but its own */
     sw_get_start(&g.get, 1);
     assert_true(g.done); /* nothing has to be decoded */
     assert_int_equal(g.got, whole);

@@ -331,6 +331,65 @@ static void puts_do_not_block_each_other(void **state)
     free(data);
 }
 
+static void fail_beside(struct putter *p)
+{
+    sw_put_fail(&p->put, SW_CANCELLED);
+    assert_true(p->done);
+}
+
+/* A put that others' bytes stand behind: it takes from the arena what staging does not have, and gives it back. */
+static void borrows_where_it_may_not_wait(void **state)
+{
+    uint8_t *data = kit_noise(2 * MIB, 14), *back = malloc(2 * MIB);
+    struct putter holders[SHARE], beside;
+    struct sw_ram_stats before, ram;
+    struct kit kit;
+    uint64_t got;
+
+    (void)state;
+    kit_init(&kit, 16 * MIB, 8);
+    hold_the_share(&kit, holders, data);
+    sw_ram_stats(kit.engine.ram, &before);
+    for (int turn = 0; turn < 2; turn++) {
+        assert_int_equal(putter_begin_beside(&beside, &kit, "w", SW_DTYPE_U8, 2 * MIB, data), 0);
+        assert_int_equal(putter_feed(&beside, 1), 1);
+        sw_ram_stats(kit.engine.ram, &ram);
+        assert_int_equal(ram.used_bytes - before.used_bytes, KIT_BUFFER);
+        if (turn == 0)
+            fail_beside(&beside);
+        sw_ram_stats(kit.engine.ram, &ram);
+        assert_int_equal(ram.used_bytes, before.used_bytes + (turn == 0 ? 0 : KIT_BUFFER));
+    }
+    assert_int_equal(putter_finish(&beside), 0);
+    assert_int_equal(kit_get(&kit, "w", 0, 0, back, 2 * MIB, &got), 0);
+    assert_memory_equal(back, data, 2 * MIB);
+    for (int i = 0; i < SHARE; i++)
+        sw_put_fail(&holders[i].put, SW_CANCELLED);
+    kit_free(&kit, "w");
+    kit_finish(&kit);
+    free(data);
+    free(back);
+}
+
+/* With nothing to borrow either it is told so at once. */
+static void says_retry_where_nothing_can_be_borrowed(void **state)
+{
+    uint8_t *data = kit_noise(4 * MIB, 15);
+    struct putter holders[SHARE], beside;
+    struct kit kit;
+
+    (void)state;
+    kit_init(&kit, 2 * MIB, 8);
+    assert_int_equal(kit_put(&kit, "much", data, 7 * MIB / 4), 0);
+    hold_the_share(&kit, holders, data);
+    assert_int_equal(putter_begin_beside(&beside, &kit, "w", SW_DTYPE_U8, 100, data), SW_RETRY);
+    for (int i = 0; i < SHARE; i++)
+        sw_put_fail(&holders[i].put, SW_CANCELLED);
+    kit_free(&kit, "much");
+    kit_finish(&kit);
+    free(data);
+}
+
 /* 64 GiB announced, a little sent: it costs a little. */
 static void a_claim_costs_nothing(void **state)
 {
@@ -367,6 +426,8 @@ int main(void)
         cmocka_unit_test(fails_while_waiting),
         cmocka_unit_test(a_full_line_says_retry),
         cmocka_unit_test(puts_do_not_block_each_other),
+        cmocka_unit_test(borrows_where_it_may_not_wait),
+        cmocka_unit_test(says_retry_where_nothing_can_be_borrowed),
         cmocka_unit_test(a_claim_costs_nothing),
     };
 

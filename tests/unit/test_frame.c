@@ -13,7 +13,8 @@
 
 /* What a parser said about a stream, in a form that can be compared. */
 struct told {
-    int status; /* SW_PARSE_MORE, or the error it ended with */
+    int status;      /* SW_PARSE_MORE, or the error it ended with */
+    const char *why; /* the parser's sentence */
     unsigned messages, ends;
     size_t body_bytes;
     uint64_t hash; /* over headers, messages and bodies, spans joined */
@@ -65,6 +66,7 @@ static struct told parse(const uint8_t *stream, size_t len, size_t step)
             }
         }
     }
+    told.why = p.why;
     told.hash = XXH3_64bits_digest(hash);
     XXH3_freeState(hash);
     sw_parser_finish(&p);
@@ -145,17 +147,19 @@ static void every_rule_of_the_header_is_enforced(void **state)
     static const struct {
         size_t at;
         uint8_t value;
+        int status;
+        const char *says;
     } breaks[] = {
-        {0, 's'}, {1, 0},
-        {2, 0},   {2, 2}, /* magic, header version */
-        {3, 0},   {3, SW_FRAME_TYPE_LIMIT},
-        {3, 255}, /* type */
-        {4, 2},   {4, 0x80},
-        {5, 1},   {6, 1},
-        {7, 1},            /* flags, zero */
-        {14, 2},  {15, 1}, /* 131,072 message bytes and more */
-        {18, 17}, {19, 1}, /* 1,114,112 body bytes and more */
-        {20, 1},  {23, 1}, /* zero */
+        {0, 's', SW_PROTOCOL, "no frame"},    {1, 0, SW_PROTOCOL, "no frame"},
+        {2, 0, SW_VERSION, "version"},        {2, 2, SW_VERSION, "version"},
+        {3, 0, SW_PROTOCOL, "type"},          {3, SW_FRAME_TYPE_LIMIT, SW_PROTOCOL, "type"},
+        {3, 255, SW_PROTOCOL, "type"},        {4, 2, SW_PROTOCOL, "flags"},
+        {4, 0x80, SW_PROTOCOL, "flags"},      {5, 1, SW_PROTOCOL, "flags"},
+        {6, 1, SW_PROTOCOL, "have to be 0"},  {7, 1, SW_PROTOCOL, "have to be 0"},
+        {14, 2, SW_TOO_LARGE, "message"},                                     /* 131,072 message bytes and more */
+        {15, 1, SW_TOO_LARGE, "message"},     {18, 17, SW_TOO_LARGE, "body"}, /* 1,114,112 body bytes and more */
+        {19, 1, SW_TOO_LARGE, "body"},        {20, 1, SW_PROTOCOL, "have to be 0"},
+        {23, 1, SW_PROTOCOL, "have to be 0"},
     };
     (void)state;
 
@@ -166,7 +170,8 @@ static void every_rule_of_the_header_is_enforced(void **state)
         stream[breaks[i].at] = breaks[i].value;
         assert_int_equal(parse(stream, len - 1, 1).status, SW_PARSE_MORE);
         struct told told = parse(stream, len, 1);
-        assert_int_equal(told.status, SW_PROTOCOL);
+        assert_int_equal(told.status, breaks[i].status);
+        assert_non_null(strstr(told.why, breaks[i].says));
         assert_int_equal(told.messages, 0);
     }
 }
@@ -177,9 +182,9 @@ static void one_byte_over_a_limit_is_too_much(void **state)
     (void)state;
 
     sw_frame_header_write(&(struct sw_frame){.type = SW_FRAME_PUT, .message_bytes = SW_FRAME_MAX_MESSAGE + 1}, header);
-    assert_int_equal(parse(header, sizeof header, 100).status, SW_PROTOCOL);
+    assert_int_equal(parse(header, sizeof header, 100).status, SW_TOO_LARGE);
     sw_frame_header_write(&(struct sw_frame){.type = SW_FRAME_PUT, .body_bytes = SW_FRAME_MAX_BODY + 1}, header);
-    assert_int_equal(parse(header, sizeof header, 100).status, SW_PROTOCOL);
+    assert_int_equal(parse(header, sizeof header, 100).status, SW_TOO_LARGE);
 }
 
 /* Every bit of message, body and checksum is covered; the header's own rules cover the rest. */
@@ -262,6 +267,43 @@ static void unpacking_stays_in_its_arena(void **state)
     free(large.memory);
 }
 
+/* Repeats `unit` until the message is full. */
+static size_t fill(uint8_t *message, const char *prefix, size_t prefix_bytes, const char *unit, size_t unit_bytes)
+{
+    size_t len = prefix_bytes;
+
+    memcpy(message, prefix, prefix_bytes);
+    for (; len + unit_bytes <= SW_FRAME_MAX_MESSAGE; len += unit_bytes)
+        memcpy(message + len, unit, unit_bytes);
+    return len;
+}
+
+/* Messages made of as many fields as 64 KiB hold: whatever becomes of them, the arena is all they take. */
+static void what_unpacks_large_stays_in_the_arena(void **state)
+{
+    static const struct {
+        const ProtobufCMessageDescriptor *type;
+        const char *prefix, *unit;
+        size_t prefix_bytes, unit_bytes;
+    } cases[] = {
+        {&spillway__v1__put__descriptor, "\x22\xf0\xff\x03", "\x10\x01", 4, 2}, /* a shape of 32,000 ones */
+        {&spillway__v1__put__descriptor, "", "\x22\x00", 0, 2},                 /* a tensor again and again */
+        {&spillway__v1__free__descriptor, "\x0a\x01s", "\x12\x00", 3, 2},       /* names of no bytes */
+        {&spillway__v1__get__descriptor, "", "\x98\x06\x00", 0, 3},             /* fields that nobody knows */
+        {&spillway__v1__list__descriptor, "", "\x0a\x01s", 0, 3},               /* a space again and again */
+    };
+    static uint8_t message[SW_FRAME_MAX_MESSAGE];
+    struct sw_message_arena arena = {.memory = malloc(SW_MESSAGE_ARENA_BYTES), .cap = SW_MESSAGE_ARENA_BYTES};
+    (void)state;
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        size_t len = fill(message, cases[i].prefix, cases[i].prefix_bytes, cases[i].unit, cases[i].unit_bytes);
+        sw_message_unpack(cases[i].type, message, len, &arena);
+        assert_in_range(arena.used, 1, arena.cap);
+    }
+    free(arena.memory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -273,6 +315,7 @@ int main(void)
         cmocka_unit_test(unchecked_frames_ignore_the_field),
         cmocka_unit_test(bodies_may_be_taken_directly),
         cmocka_unit_test(unpacking_stays_in_its_arena),
+        cmocka_unit_test(what_unpacks_large_stays_in_the_arena),
     };
     return cmocka_run_group_tests_name("frame", tests, NULL, NULL);
 }

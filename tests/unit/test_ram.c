@@ -359,6 +359,30 @@ static void test_model(void **state)
         model_run(i + 1, caps[i]);
 }
 
+/* Buffers: aligned, whole, and gone when they are given back. */
+static void test_borrow(void **state)
+{
+    struct sw_ram *ram = ram_of(4 * MIB);
+    struct sw_place places[8], small, none = {0};
+
+    (void)state;
+    assert_int_equal(sw_ram_reserve(ram, 1, &small), 0); /* so that no run starts where it likes */
+    for (int i = 0; i < 7; i++) {
+        assert_int_equal(sw_ram_borrow(ram, 512 * 1024, &places[i]), 0);
+        assert_int_equal(places[i].offset % (512 * 1024), 0);
+        memset(sw_ram_memory(ram, places[i]), i, 512 * 1024);
+    }
+    assert_int_equal(sw_ram_borrow(ram, 512 * 1024, &none), SW_FULL);
+    assert_int_equal(none.bytes, 0);
+    sw_ram_validate(ram);
+    for (int i = 0; i < 7; i++) {
+        assert_int_equal(*(uint8_t *)sw_ram_memory(ram, places[i]), i);
+        sw_ram_release(ram, &places[i]);
+    }
+    sw_ram_release(ram, &small);
+    sw_ram_destroy(ram);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -366,6 +390,7 @@ int main(void)
         cmocka_unit_test(test_life_of_a_chunk),
         cmocka_unit_test(test_small_remainders),
         cmocka_unit_test(test_trim_twice),
+        cmocka_unit_test(test_borrow),
         cmocka_unit_test(test_full),
         cmocka_unit_test(test_tiny),
         cmocka_unit_test(test_encoders_pack),

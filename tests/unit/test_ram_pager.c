@@ -187,6 +187,37 @@ static void test_wanted_while_returning(void **state)
     sw_ram_destroy(ram);
 }
 
+/* Who may not wait is told to try again, and never that the arena is full. */
+static void test_wanted_at_once_while_returning(void **state)
+{
+    struct sw_ram *ram = ram_of(2 * STEP, 1);
+    static struct sw_place places[128];
+    struct sw_ram_stats stats;
+    uint32_t retries = 0;
+
+    (void)state;
+    prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+    for (int round = 0; round < 3 || (retries == 0 && round < 100); round++) {
+        reserve(ram, places, 128);
+        assert_int_equal(resident_await(ram, 2 * STEP), 2 * STEP);
+        release(ram, places, 128);
+        do
+            sw_ram_stats(ram, &stats);
+        while (stats.resident_bytes == 2 * STEP);
+        for (uint32_t i = 0; i < 128; i++) {
+            int rc;
+            while ((rc = sw_ram_try_reserve(ram, MIB, &places[i])) == SW_RETRY)
+                retries++;
+            assert_int_equal(rc, 0);
+        }
+        assert_int_equal(sw_ram_try_reserve(ram, 1, &(struct sw_place){0}), SW_FULL);
+        release(ram, places, 128);
+    }
+    prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0);
+    assert_true(retries > 0);
+    sw_ram_destroy(ram);
+}
+
 /* One object in a step keeps it. */
 static void test_used_steps_stay(void **state)
 {
@@ -329,6 +360,7 @@ int main(void)
         cmocka_unit_test(test_idle_is_lean),
         cmocka_unit_test(test_never_beyond_the_cap),
         cmocka_unit_test(test_idle_steps_return),
+        cmocka_unit_test(test_wanted_at_once_while_returning),
         cmocka_unit_test(test_used_steps_stay),
         cmocka_unit_test(test_wanted_while_returning),
         cmocka_unit_test(test_threads),

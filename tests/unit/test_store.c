@@ -154,6 +154,70 @@ static void test_claims_cost_nothing(void **state)
 #endif
 }
 
+/* The index's own memory is counted, objects that are put or only read still among it, and given back. */
+static void test_index_memory_is_bounded(void **state)
+{
+    const uint64_t cap = 64u << 10;
+    struct sw_object *objects[128], *reader, *dead;
+    struct sw_store *store;
+    uint32_t count = 0, chunks = 0;
+    int rc;
+
+    (void)state;
+    assert_int_equal(sw_store_create(&(struct sw_store_options){.index_bytes = cap}, &store), 0);
+    do {
+        char name[16];
+        snprintf(name, sizeof name, "t%u", count);
+        struct sw_object_spec spec = {.space = "s", .name = name};
+        rc = create(store, &spec, &objects[count]);
+        count += rc == 0;
+    } while (rc == 0);
+    assert_int_equal(rc, SW_FULL);
+    assert_in_range(count, 20, 127);
+    assert_in_range(stats_of(store).index_bytes, cap / 2, cap);
+
+    give_up(store, objects[--count]);
+    while (chunks < objects[0]->chunk_count &&
+           sw_object_place_chunk(store, objects[0], chunks, (struct sw_place){.bytes = 1}) == 0)
+        chunks++;
+    assert_int_equal(objects[0]->chunks[0].bytes, 1);
+    assert_int_equal(sw_store_publish(store, objects[0], 1, &dead), 0);
+    assert_int_equal(sw_store_lookup(store, "s", "t0", 0, &reader), 0);
+    assert_false(sw_object_unref(store, objects[0]));
+    assert_int_equal(sw_store_free(store, "s", "t0", &dead), 0);
+    assert_null(dead);
+    while (count > 1)
+        give_up(store, objects[--count]);
+    assert_true(stats_of(store).index_bytes > 0);
+    give_up(store, reader);
+    assert_int_equal(stats_of(store).index_bytes, 0);
+    store_end(store, 0);
+}
+
+/* A chunk that finds no memory in the index is not entered. */
+static void test_chunks_take_of_the_index(void **state)
+{
+    struct sw_object_spec spec = {.space = "s", .name = "t"};
+    struct sw_tensor tensor = {.dtype = SW_DTYPE_F32, .ndim = 1, .shape = {1000u << 20}};
+    struct sw_plan plan = sw_plan_lossless();
+    struct sw_object *object = NULL;
+    struct sw_container c;
+    struct sw_store *store;
+    uint32_t placed = 0;
+
+    (void)state;
+    assert_int_equal(sw_store_create(&(struct sw_store_options){.index_bytes = 4096}, &store), 0);
+    assert_int_equal(sw_object_create(store, &spec, &tensor, &plan, &object, &c), 0);
+    while (sw_object_place_chunk(store, object, placed, (struct sw_place){.bytes = 1}) == 0)
+        placed++;
+    assert_in_range(placed, 100, 4096 / sizeof(struct sw_place));
+    assert_int_equal(object->chunks[placed].bytes, 0);
+    assert_in_range(stats_of(store).index_bytes, 4096 - sizeof(struct sw_place), 4096);
+    give_up(store, object);
+    assert_int_equal(stats_of(store).index_bytes, 0);
+    store_end(store, 0);
+}
+
 static void test_publish_and_replace(void **state)
 {
     struct sw_store *store = store_of(0);
@@ -418,6 +482,8 @@ int main(void)
         cmocka_unit_test(test_create),
         cmocka_unit_test(test_create_refused),
         cmocka_unit_test(test_claims_cost_nothing),
+        cmocka_unit_test(test_index_memory_is_bounded),
+        cmocka_unit_test(test_chunks_take_of_the_index),
         cmocka_unit_test(test_publish_and_replace),
         cmocka_unit_test(test_removal),
         cmocka_unit_test(test_quota),
