@@ -176,7 +176,7 @@ int sw_submit_list_spaces(sw_client *c, const char *after, uint32_t timeout_ms, 
 
 static int ticket_list(const struct sw_ticket *t, const struct sink *sink, int *more, struct sw_error *err)
 {
-    char after[SW_NAME_CAP];
+    char after[SW_NAME_CAP] = "";
     struct sw_error own;
     bool goes_on = false;
 
