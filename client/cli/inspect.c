@@ -104,7 +104,7 @@ int sw_inspect_encode(const char *name, const struct sw_tensor *tensor, const st
 {
     struct sw_workbench bench = {0};
     struct sw_encoding encoding = {0};
-    struct sw_plan fitting = sw_plan_check(plan, tensor->dtype, NULL) == 0 ? *plan : sw_plan_lossless();
+    struct sw_plan fitting = sw_container_check(tensor, plan, NULL) == 0 ? *plan : sw_plan_lossless();
     memset(out, 0, sizeof *out);
     int rc = sw_workbench_init(&bench, err);
     if (rc == 0)

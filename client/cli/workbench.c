@@ -82,7 +82,7 @@ int sw_encoding_init(struct sw_encoding *encoding, const struct sw_workbench *be
     uint64_t values, bytes;
     const char *why = NULL;
     memset(encoding, 0, sizeof *encoding);
-    if (sw_plan_check(plan, tensor->dtype, &why) < 0)
+    if (sw_container_check(tensor, plan, &why) < 0)
         return sw_error_explain(err, SW_INVALID, "%s", why);
     int rc = sw_tensor_size(tensor, &values, &bytes);
     if (rc < 0)

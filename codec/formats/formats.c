@@ -237,11 +237,25 @@ static size_t fpraker_encode(struct sw_encode_job *job, const void *src, unsigne
     return l.chunk_bytes;
 }
 
+const char *sw_formats_shape_fault(const struct sw_plan *plan, const struct sw_tensor *tensor, uint32_t chunk_values)
+{
+    uint64_t rows = tensor->ndim >= 2 ? tensor->shape[0] : 1;
+
+    _Static_assert(SW_TILES_MAX <= SW_CHUNK_MAX_RAW_BYTES &&
+                       SW_TILES_MAX <= sizeof((struct sw_chunk_scratch *)0)->scales,
+                   "room for the shared exponents of a chunk");
+    if (plan->format == SW_FORMAT_BLOCK_MINIFLOAT && !sw_tiles_fit(rows, sw_row_values(tensor), chunk_values))
+        return "rows so long that a chunk with values of two has more tiles of Block Minifloat than it has room for";
+    return NULL;
+}
+
 bool sw_formats_ready(const struct sw_container *c)
 {
     enum sw_need need = sw_plan_need(&c->plan, &c->tensor);
     const struct sw_summary *s = c->plan.summary;
 
+    if (sw_formats_shape_fault(&c->plan, &c->tensor, c->chunk_values) != NULL)
+        return false;
     /* Tiles are measured in the chunk, and a reader's container may have chunks of other sizes. */
     if (c->plan.format == SW_FORMAT_BLOCK_MINIFLOAT && need == SW_NEED_NOTHING)
         return c->chunk_count <= 1 || c->chunk_values % (SW_TILE_SIDE * sw_row_values(&c->tensor)) == 0;

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "codec/chunk_header.h"
 #include "codec/formats/minifloat.h"
 #include "codec/random.h"
 #include "codec_pack.h"
@@ -638,6 +639,60 @@ static void test_summary_is_required(void **state)
     free(scratch);
 }
 
+/* A container whose plan the writer would have refused: a reader may come by one. */
+static struct sw_container long_rows(uint64_t row_values)
+{
+    struct sw_tensor tensor = {.dtype = SW_DTYPE_F32, .ndim = 2, .shape = {2, row_values}};
+    struct sw_plan plan = sw_plan_lossless();
+    struct sw_container c;
+
+    assert_int_equal(sw_container_init(&c, &tensor, &plan, 1), 0);
+    assert_int_equal(sw_plan_parse("bm8", &c.plan), 0);
+    return c;
+}
+
+/* More tiles in a chunk than there is room for, and than 32 bits count: neither encoded nor decoded. */
+static void test_tiles_of_long_rows(void **state)
+{
+    struct sw_container c = long_rows(200000000);
+    struct sw_summary summary = {.need = SW_NEED_TILES, .row_values = 200000000, .rows = 2};
+    uint32_t index = (uint32_t)(200000000 / c.chunk_values);
+    size_t bytes = (size_t)c.chunk_values * 4, bound = sw_chunk_bound(&c, index), out_bytes;
+    unsigned char *values = calloc(bytes, 1), *out = calloc(bound, 1);
+    void *scratch = aligned_alloc(64, (sw_chunk_scratch_bytes() + 63) / 64 * 64);
+    const struct sw_kernels *k = sw_kernels_select(NULL);
+    struct sw_chunk_layout layout;
+    struct sw_chunk_header h = {
+        .mode = SW_FORMAT_BLOCK_MINIFLOAT,
+        .sign_bits = 1,
+        .exponent_bits = 2,
+        .mantissa_bits = 5,
+        .n = c.chunk_values,
+        .nnz = c.chunk_values,
+        .gecko_bytes = 1,
+    };
+
+    (void)state;
+    assert_true(values != NULL && out != NULL && scratch != NULL);
+    summary.tiles = calloc(200000000 / 48 + 1, 1);
+    assert_non_null(summary.tiles);
+    c.plan.summary = &summary;
+    assert_int_equal(sw_chunk_encode(k, &c, index, values, bytes, out, bound, scratch, &out_bytes, NULL),
+                     SW_CODEC_INVALID);
+    free(summary.tiles);
+    /* 2^32 + 1 tiles, and a chunk that says it has 1. */
+    c = long_rows(48ull * (1ull << 32) + 16);
+    index = (uint32_t)((48ull * (1ull << 32) + 16) / c.chunk_values);
+    layout = sw_chunk_layout(&c, &h);
+    h.payload_bytes = layout.payload_end - layout.bitmap_at;
+    sw_chunk_header_write(&c, &h, out);
+    sw_chunk_seal(k, &c, index, out, layout.chunk_bytes);
+    assert_int_equal(sw_chunk_decode(k, &c, index, out, layout.chunk_bytes, values, bytes, scratch), SW_CODEC_CORRUPT);
+    free(values);
+    free(out);
+    free(scratch);
+}
+
 static void test_texts(void **state)
 {
     static const char *const sound[] = {
@@ -691,6 +746,7 @@ int main(void)
         cmocka_unit_test(test_nonfinite_chunk_is_lossless),
         cmocka_unit_test(test_clip_value),
         cmocka_unit_test(test_summary_is_required),
+        cmocka_unit_test(test_tiles_of_long_rows),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
