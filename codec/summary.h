@@ -25,7 +25,7 @@ enum sw_need {
     SW_NEED_TILES,  /* shared exponents of Block Minifloat's tiles, of rows too long for a stripe to fit a chunk */
 };
 
-/* What encoding this tensor needs. The plan has passed sw_plan_check. */
+/* What encoding this tensor needs: nothing if it has no values. The plan has passed sw_plan_check. */
 enum sw_need sw_plan_need(const struct sw_plan *plan, const struct sw_tensor *tensor);
 
 struct sw_range {

@@ -693,6 +693,29 @@ static void test_tiles_of_long_rows(void **state)
     free(scratch);
 }
 
+/* What a shape claims takes no memory where there are no values. */
+static void test_summary_of_nothing(void **state)
+{
+    static const char *const plans[] = {"int8-c", "e4m3-c", "grad1", "grad1-top", "bm8", "sfp-1-4-2", "nvfp4"};
+    struct sw_tensor tensor = {.dtype = SW_DTYPE_F32, .ndim = 2, .shape = {1ull << 31, 0}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof plans / sizeof plans[0]; i++) {
+        struct sw_plan plan = plan_for(plans[i], SW_DTYPE_F32, NULL, 0);
+        struct sw_summary summary;
+        struct packed p;
+
+        assert_int_equal(sw_plan_need(&plan, &tensor), SW_NEED_NOTHING);
+        assert_int_equal(sw_summary_bytes(&plan, &tensor), 0);
+        sw_summary_init(&summary, sw_kernels_select(NULL), &plan, &tensor, NULL);
+        sw_summary_take(&summary, 0, NULL, 0);
+        sw_summary_finish(&summary, &plan);
+        p = pack(&tensor, &plan, NULL);
+        assert_int_equal(unpack(p.bytes, p.len, NULL, 0), 0);
+        packed_free(&p);
+    }
+}
+
 static void test_texts(void **state)
 {
     static const char *const sound[] = {
@@ -746,6 +769,7 @@ int main(void)
         cmocka_unit_test(test_nonfinite_chunk_is_lossless),
         cmocka_unit_test(test_clip_value),
         cmocka_unit_test(test_summary_is_required),
+        cmocka_unit_test(test_summary_of_nothing),
         cmocka_unit_test(test_tiles_of_long_rows),
     };
 
