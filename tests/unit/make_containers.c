@@ -7,12 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <xxhash.h>
+
+#include "codec/bytes.h"
 #include "codec/chunk.h"
 #include "codec/summary.h"
 
 #define MAX_VALUES 33000
 #define MAX_ELEMENT_BYTES 16
 #define CONTAINER_ID 0x0123456789abcdefu
+#define HEAD_SEED 0x5941574c4c495053u
 
 /* Everything one container needs; a chunk bound's worth of room beyond the raw bytes covers all headers. */
 struct workspace {
@@ -278,6 +282,36 @@ static void make_others(struct workspace *b)
     }
 }
 
+/*
+ * A container of a later day, with a parameter that today's readers skip: the head of one chunk of ten values, made
+ * longer by one record behind the plan's.
+ */
+static void make_later(struct workspace *b)
+{
+    enum { RECORD_AT = 42, RECORD_BYTES = 8, HEAD_BYTES_AT = 24, PARAMS_BYTES_AT = 28 };
+    static const unsigned char record[RECORD_BYTES] = {0x90, 6, 1, 2, 3, 4, 5, 6};
+    static const char name[] = "F32_lossless_later_10";
+    struct sw_tensor tensor = {.dtype = SW_DTYPE_F32, .ndim = 2, .shape = {10, 1}};
+    struct sw_plan plan = sw_plan_lossless();
+    struct sw_container c;
+    size_t len, head_bytes;
+    uint64_t sum;
+
+    fill_normal(b, SW_DTYPE_F32, 10);
+    if (sw_container_init(&c, &tensor, &plan, CONTAINER_ID) != 0)
+        die("no container", name);
+    len = container_make(b, &c, name);
+    memmove(b->bytes + RECORD_AT + RECORD_BYTES, b->bytes + RECORD_AT, len - RECORD_AT);
+    memcpy(b->bytes + RECORD_AT, record, RECORD_BYTES);
+    head_bytes = sw_container_head_bytes(&c) + RECORD_BYTES;
+    sw_store_u32(b->bytes + HEAD_BYTES_AT, (uint32_t)head_bytes);
+    sw_store_u16(b->bytes + PARAMS_BYTES_AT, (uint16_t)(sw_load_u16(b->bytes + PARAMS_BYTES_AT) + RECORD_BYTES));
+    sum = XXH3_64bits_withSeed(b->bytes, head_bytes - 8, HEAD_SEED);
+    sw_store_u64(b->bytes + head_bytes - 8, sum);
+    file_write(b, name, "swc", b->bytes, len + RECORD_BYTES);
+    file_write(b, name, "raw", b->back, c.raw_bytes);
+}
+
 int main(int argc, char **argv)
 {
     static struct workspace b;
@@ -293,6 +327,7 @@ int main(int argc, char **argv)
     make_floats(&b);
     make_scaled(&b);
     make_others(&b);
+    make_later(&b);
     free(b.scratch);
     return 0;
 }
