@@ -19,7 +19,7 @@
 
 enum sw_need {
     SW_NEED_NOTHING,
-    SW_NEED_E_MAX,  /* plan.e_max, by sw_summary_add; all others by struct sw_summary */
+    SW_NEED_E_MAX,  /* plan.e_max, by sw_e_max_raise; all others by struct sw_summary */
     SW_NEED_RANGE,  /* smallest and largest value */
     SW_NEED_RANGES, /* the same of every row */
     SW_NEED_TILES,  /* shared exponents of Block Minifloat's tiles, of rows too long for a stripe to fit a chunk */

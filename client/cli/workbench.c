@@ -63,7 +63,7 @@ static int summarise(struct sw_encoding *encoding, const struct sw_workbench *be
                      struct sw_plan *plan, const void *data, uint64_t values, struct sw_error *err)
 {
     if (sw_plan_needs_summary(plan, tensor->dtype))
-        sw_summary_add(plan, tensor->dtype, data, values, &plan->e_max);
+        sw_e_max_raise(bench->kernels, plan, tensor->dtype, data, values, &plan->e_max);
     if (sw_plan_need(plan, tensor) <= SW_NEED_E_MAX)
         return 0;
     encoding->summary_memory = sw_workbench_allocate(sw_summary_bytes(plan, tensor));

@@ -30,13 +30,18 @@ void guarded_free(struct guarded *g)
     munmap(g->map, g->map_bytes);
 }
 
+const struct sw_kernels *test_kernels(void)
+{
+    return sw_kernels_select(getenv("SPILLWAY_CPU_DISABLE"));
+}
+
 struct sw_plan plan_for(const char *text, enum sw_dtype dtype, const void *values, size_t n)
 {
     struct sw_plan plan;
 
     assert_int_equal(sw_plan_parse(text, &plan), 0);
     if (sw_plan_needs_summary(&plan, dtype))
-        sw_summary_add(&plan, dtype, values, n, &plan.e_max);
+        sw_e_max_raise(test_kernels(), &plan, dtype, values, n, &plan.e_max);
     return plan;
 }
 
@@ -48,7 +53,7 @@ struct sw_tensor vector_of(enum sw_dtype dtype, uint64_t n)
 /* Encodes one chunk in guarded buffers and appends it to p. */
 static void pack_chunk(struct packed *p, uint32_t index, const unsigned char *raw, void *scratch)
 {
-    const struct sw_kernels *k = sw_kernels_select(getenv("SPILLWAY_CPU_DISABLE"));
+    const struct sw_kernels *k = test_kernels();
     size_t bound = sw_chunk_bound(&p->container, index), bytes, out_bytes;
     struct sw_chunk_report report;
     struct guarded src, dst;
@@ -81,7 +86,7 @@ void *summary_for(struct sw_plan *plan, const struct sw_tensor *tensor, const vo
     assert_int_equal(sw_tensor_size(tensor, &count, &raw_bytes), 0);
     summary = malloc(sizeof *summary + bytes);
     assert_non_null(summary);
-    sw_summary_init(summary, sw_kernels_select(getenv("SPILLWAY_CPU_DISABLE")), plan, tensor, summary + 1);
+    sw_summary_init(summary, test_kernels(), plan, tensor, summary + 1);
     /* In two pieces, and the later one first: it must not matter. */
     sw_summary_take(summary, count / 3, (const char *)values + count / 3 * sw_dtype_bytes(tensor->dtype),
                     count - count / 3);
@@ -122,7 +127,7 @@ void packed_free(struct packed *p)
 static int unpack_chunk(const struct sw_container *c, uint32_t index, const unsigned char *chunk, size_t chunk_bytes,
                         unsigned char *values, void *scratch)
 {
-    const struct sw_kernels *k = sw_kernels_select(getenv("SPILLWAY_CPU_DISABLE"));
+    const struct sw_kernels *k = test_kernels();
     struct guarded src = guarded_alloc(chunk_bytes), dst;
     uint64_t offset;
     size_t bytes;

@@ -167,7 +167,7 @@ static void summarise(struct workspace *b, const struct sw_tensor *tensor, struc
     static struct sw_range ranges[MAX_VALUES];
 
     if (sw_plan_needs_summary(plan, tensor->dtype))
-        sw_summary_add(plan, tensor->dtype, b->values, n, &plan->e_max);
+        sw_e_max_raise(sw_kernels_select(NULL), plan, tensor->dtype, b->values, n, &plan->e_max);
     if (sw_summary_bytes(plan, tensor) > sizeof ranges)
         die("more rows than values", "summary");
     sw_summary_init(&b->summary, sw_kernels_select(NULL), plan, tensor, ranges);
