@@ -150,14 +150,15 @@ static size_t nonfinite_store(struct sw_encode_job *job, const void *src, unsign
     return values_store(job, chunk, h);
 }
 
-/* Codes and scales that are larger than the values: what they stand for is stored instead. */
-static size_t quantised_store(struct sw_encode_job *job, const struct sw_coding *coding, unsigned char *chunk,
-                              struct sw_chunk_header *h)
+/* Codes and scales that are larger than the values: what they stand for is stored instead. Scales that are none would
+ * come of values that changed while a family looked at them; what they are by now is stored as it is. */
+static size_t quantised_store(struct sw_encode_job *job, const struct sw_coding *coding, const void *src,
+                              unsigned char *chunk, struct sw_chunk_header *h)
 {
     float *values = (float *)(void *)job->scratch->values;
-    bool sound = family_of(coding->format)->decode(coding, values);
 
-    (void)sound; /* they are the encoder's own */
+    if (!family_of(coding->format)->decode(coding, values))
+        return nonfinite_store(job, src, chunk, h);
     if (job->fields->bytes != 4)
         coding->loops->narrow(job->fields, values, job->n, values);
     return values_store(job, chunk, h);
@@ -208,7 +209,7 @@ static size_t codes_encode(struct sw_encode_job *job, uint32_t index, const void
     *h = header_of(job, coding.scale_bytes, coding.coded);
     layout = sw_encode_header_finish(job, h);
     if (h->payload_bytes >= job->raw_bytes)
-        return quantised_store(job, &coding, chunk, h);
+        return quantised_store(job, &coding, src, chunk, h);
     return sections_write(job, &coding, &layout, chunk, h);
 }
 

@@ -2,6 +2,8 @@
  * Group quantisation, as ActNN and GACT: 256 consecutive values share a minimum and a step, both BF16. The minimum is
  * rounded down and the step up, so that the codes reach all of the group and rounding by draws stays unbiased. Groups
  * start anew with every chunk, and do not heed rows.
+ *
+ * A group is looked at twice, and a client may rewrite its values in between: it is copied first.
  */
 #include <math.h>
 
@@ -68,9 +70,11 @@ static void groups_encode(struct sw_coding *coding, const float *x)
         uint32_t n = group_length(coding, at), least, step;
         struct sw_range range = {INFINITY, -INFINITY};
         struct sw_steps steps = {.levels = levels};
+        float group[GROUP_VALUES];
         struct sw_draws draws;
 
-        coding->loops->range_widen(x + at, n, &range.lo, &range.hi);
+        memcpy(group, x + at, n * sizeof *group);
+        coding->loops->range_widen(group, n, &range.lo, &range.hi);
         steps.hi = range.hi;
         least = bf16_below(range.lo);
         steps.lo = bf16_value(least);
@@ -78,7 +82,7 @@ static void groups_encode(struct sw_coding *coding, const float *x)
         steps.inverse = step != 0 ? 1 / (double)bf16_value(step) : 0;
         sw_store_u16(scale, (uint16_t)least);
         sw_store_u16(scale + 2, (uint16_t)step);
-        coding->loops->step_codes(&steps, x + at, n, sw_coding_draws(coding, at, &draws), coding->words + at,
+        coding->loops->step_codes(&steps, group, n, sw_coding_draws(coding, at, &draws), coding->words + at,
                                   &coding->counts);
     }
     sw_words_settle(coding);

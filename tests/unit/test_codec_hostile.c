@@ -1,12 +1,9 @@
 /*
- * Bytes that no encoder made, and an input that changes while it is read. Damage is always noticed; and where the
- * damager knows the checksums too, the worst is a wrong tensor, never an access outside the buffers, which end at
- * unmapped pages here.
+ * Bytes that no encoder made. Damage is always noticed; and where the damager knows the checksums too, the worst is a
+ * wrong tensor, never an access outside the buffers, which end at unmapped pages here.
  */
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -147,7 +144,7 @@ static void test_misplaced_chunk(void **state)
     struct sw_tensor tensor = vector_of(SW_DTYPE_U8, n);
     struct sw_plan plan = {.format = SW_FORMAT_RAW};
     unsigned char *values = calloc(n, 1), *scratch = aligned_alloc(64, scratch_bytes);
-    const struct sw_kernels *k = sw_kernels_select(NULL);
+    const struct sw_kernels *k = test_kernels();
     struct sw_container other;
     struct packed p;
 
@@ -174,7 +171,7 @@ static void test_wrong_arguments(void **state)
 {
     struct packed p = small(0);
     unsigned char *scratch = aligned_alloc(64, sw_chunk_scratch_bytes()), *chunk = p.bytes + p.head_bytes;
-    const struct sw_kernels *k = sw_kernels_select(NULL);
+    const struct sw_kernels *k = test_kernels();
     size_t bound = sw_chunk_bound(&p.container, 0), out_bytes = 1;
     unsigned char *dst = aligned_alloc(64, (bound + 63) / 64 * 64);
     struct sw_chunk_report report;
@@ -203,80 +200,13 @@ static void test_wrong_arguments(void **state)
     packed_free(&p);
 }
 
-/* Shared between the encoder and the thread that disturbs it: a client's slot. */
-struct disturbed {
-    struct guarded src;
-    atomic_bool stop;
-};
-
-/* Such a client is not to be reasoned with: its writes race on purpose. */
-__attribute__((no_sanitize("thread"))) static void *disturb(void *arg)
-{
-    struct disturbed *d = arg;
-    uint64_t seed = 1;
-
-    while (!atomic_load_explicit(&d->stop, memory_order_relaxed)) {
-        volatile uint32_t *words = (volatile uint32_t *)(void *)d->src.at;
-        uint32_t fill = (uint32_t)random_u64(&seed) & (random_u64(&seed) % 2 == 0 ? 0 : 0xffffffff);
-
-        for (size_t i = 0; i < d->src.len / 4; i++)
-            words[i] = i % 5 == 0 ? fill : 0;
-    }
-    return NULL;
-}
-
-/* Whatever mixture it saw, what the encoder stored is a sound chunk. */
-static void encode_disturbed(struct disturbed *d, const struct sw_plan *plan, void *scratch)
-{
-    const struct sw_kernels *k = sw_kernels_select(NULL);
-    struct sw_tensor tensor = vector_of(SW_DTYPE_F32, d->src.len / 4);
-    struct sw_plan own = *plan;
-    void *summary = summary_for(&own, &tensor, d->src.at);
-    struct guarded dst, back = guarded_alloc(d->src.len);
-    struct sw_container c;
-    size_t out_bytes;
-
-    assert_int_equal(sw_container_init(&c, &tensor, &own, 3), 0);
-    dst = guarded_alloc(sw_chunk_bound(&c, 0));
-    for (int turn = 0; turn < 100; turn++) {
-        assert_int_equal(sw_chunk_encode(k, &c, 0, d->src.at, d->src.len, dst.at, dst.len, scratch, &out_bytes, NULL),
-                         0);
-        assert_int_equal(sw_chunk_decode(k, &c, 0, dst.at, out_bytes, back.at, back.len, scratch), 0);
-    }
-    free(summary);
-    guarded_free(&dst);
-    guarded_free(&back);
-}
-
-static void test_changing_input(void **state)
-{
-    struct disturbed d = {.src = guarded_alloc(32768 * 4)};
-    struct guarded scratch = guarded_alloc(sw_chunk_scratch_bytes());
-    pthread_t thread;
-
-    (void)state;
-    assert_int_equal(pthread_create(&thread, NULL, disturb, &d), 0);
-    for (size_t i = 0; i < sizeof plans / sizeof plans[0]; i++) {
-        struct sw_plan plan = plan_for(plans[i], SW_DTYPE_F32, NULL, 0);
-
-        encode_disturbed(&d, &plan, scratch.at);
-    }
-    atomic_store(&d.stop, true);
-    assert_int_equal(pthread_join(thread, NULL), 0);
-    guarded_free(&d.src);
-    guarded_free(&scratch);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_flipped_bit), cmocka_unit_test(test_every_truncation),
         cmocka_unit_test(test_forged_chunks),     cmocka_unit_test(test_forged_at_random),
         cmocka_unit_test(test_misplaced_chunk),   cmocka_unit_test(test_wrong_arguments),
-        cmocka_unit_test(test_changing_input),
     };
 
-    /* Threads that race take minutes in an emulator, and race there in ways of its own. */
-    cmocka_set_skip_filter(getenv("SPILLWAY_TEST_SKIP"));
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
