@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the codec and its unit tests for aarch64 and runs them under an emulator: no tier but portable C is there, and
 # chars are unsigned. Needs gcc-aarch64-linux-gnu, qemu-user, and libxxhash-dev, libzstd-dev and libcmocka-dev of arm64. Exit 77:
-# something of that is missing..
+# something of that is missing.
 #
 #   tests/cross/aarch64.sh BUILD_DIR
 set -euo pipefail
