@@ -11,7 +11,7 @@
 #include "codec/chunk.h"
 #include "codec/summary.h"
 
-/* A buffer whose last byte is the last of its page. */
+/* A buffer whose last byte is the last of its page. What is in it at first is anything. Not for several threads. */
 struct guarded {
     unsigned char *at;
     size_t len;

@@ -140,7 +140,7 @@ static double mean_error(float x, double step, uint64_t seed, uint64_t n)
 {
     struct sw_tensor tensor = vector_of(SW_DTYPE_F32, n);
     struct sw_plan plan = plan_for("sfp-1-4-2-sr", SW_DTYPE_F32, NULL, 0);
-    const struct sw_kernels *k = sw_kernels_select(getenv("SPILLWAY_CPU_DISABLE"));
+    const struct sw_kernels *k = test_kernels();
     void *scratch = aligned_alloc(64, (sw_chunk_scratch_bytes() + 63) / 64 * 64);
     float *values = malloc(65536 * sizeof *values);
     unsigned char *chunk;
