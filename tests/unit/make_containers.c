@@ -13,7 +13,8 @@
 #include "codec/chunk.h"
 #include "codec/summary.h"
 
-#define MAX_VALUES 33000
+#define MAX_VALUES 71000
+#define LARGE_VALUES 33000 /* of two chunks */
 #define MAX_ELEMENT_BYTES 16
 #define CONTAINER_ID 0x0123456789abcdefu
 #define HEAD_SEED 0x5941574c4c495053u
@@ -239,7 +240,7 @@ static void make_floats(struct workspace *b)
             for (size_t k = 0; k < COUNT(kinds); k++)
                 for (size_t s = 0; s < COUNT(sizes); s++)
                     make(b, &kinds[k], dtypes[d], plans[p], sizes[s]);
-            make(b, &kinds[p % 2], dtypes[d], plans[p], MAX_VALUES);
+            make(b, &kinds[p % 2], dtypes[d], plans[p], LARGE_VALUES);
         }
 }
 
@@ -266,6 +267,23 @@ static void make_scaled(struct workspace *b)
                     if (k == 0 || s < 2)
                         make_tensor(b, &kinds[k], texts[t], size, &tensor);
             }
+}
+
+/* Block Minifloat whose chunks are no whole stripes of tiles: rows end within them, and so do stripes. */
+static void make_cut_stripes(struct workspace *b)
+{
+    static const char *const texts[] = {"bm8-rne", "bm6-b", "bm4"};
+    static const uint64_t dims[][2] = {{50, 1400}, {2, 35001}, {1, MAX_VALUES}, {97, 700}};
+
+    for (size_t t = 0; t < COUNT(texts); t++)
+        for (size_t s = 0; s < COUNT(dims); s++) {
+            struct sw_tensor tensor = {
+                .dtype = t == 1 ? SW_DTYPE_BF16 : SW_DTYPE_F32, .ndim = 2, .shape = {dims[s][0], dims[s][1]}};
+            char size[64];
+
+            snprintf(size, sizeof size, "%zux%zu", (size_t)dims[s][0], (size_t)dims[s][1]);
+            make_tensor(b, &kinds[0], texts[t], size, &tensor);
+        }
 }
 
 static void make_others(struct workspace *b)
@@ -326,6 +344,7 @@ int main(int argc, char **argv)
         die(strerror(errno), "scratch");
     make_floats(&b);
     make_scaled(&b);
+    make_cut_stripes(&b);
     make_others(&b);
     make_later(&b);
     free(b.scratch);
