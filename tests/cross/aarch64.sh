@@ -9,7 +9,7 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 build=${1:?usage: tests/cross/aarch64.sh BUILD_DIR}
 triple=aarch64-linux-gnu
-tests=(formats roundtrip elements gecko hostile kernels lossy plan rounding terms tiers vectors container)
+tests=(formats roundtrip elements fpraker gecko hostile kernels lossy plan rounding terms tiers vectors container)
 
 for tool in "$triple-gcc" qemu-aarch64; do
     command -v "$tool" >/dev/null || { echo "No $tool here." >&2; exit 77; }

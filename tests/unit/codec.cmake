@@ -3,7 +3,7 @@ add_library(codec_pack STATIC codec_pack.c)
 target_link_libraries(codec_pack PUBLIC sw_codec PkgConfig::CMOCKA)
 target_include_directories(codec_pack PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
 
-foreach(test changing container elements formats gecko hostile kernels lossy plan rounding roundtrip terms tiers vectors)
+foreach(test changing container elements formats fpraker gecko hostile kernels lossy plan rounding roundtrip terms tiers vectors)
   sw_unit_test(codec_${test} codec_pack)
 endforeach()
 # The same by slower tiers, which a machine with the fastest one would never use.
