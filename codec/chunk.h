@@ -23,6 +23,7 @@ struct sw_chunk_report {
     uint64_t zeros;     /* values all of whose bits are 0; not looked for in other types than floats, nor under raw */
     uint64_t flushed;   /* non-zero values stored as zero: below the exponent range */
     uint64_t saturated; /* values above the exponent range of a stale e_max */
+    uint64_t escaped; /* exponents, or values of a dictionary, that their coding has no code for: stored as they are */
     uint64_t nonfinite_chunks;  /* lossy plan, but stored losslessly because the chunk holds NaN or Inf */
     uint64_t signs_kept_chunks; /* elided signs were asked for, but a sign bit was set */
     uint64_t raw_chunks;        /* no coding paid */
@@ -56,9 +57,27 @@ int sw_chunk_encode(const struct sw_kernels *k, const struct sw_container *c, ui
 int sw_chunk_decode(const struct sw_kernels *k, const struct sw_container *c, uint32_t index, const void *src,
                     size_t src_bytes, void *dst, size_t dst_bytes, void *scratch);
 
-/* Reads an encoded chunk's header and says how its bits are spent (values, zeros and *_bits, chunk counts). Checks the
- * checksum. `mode` (may be NULL) receives a static name: "raw", "constant", "coded", "window", "dictionary", "zstd",
- * "gecko-delta", "gecko-bias", "sfp". */
+/* How far what came back of a chunk is from what was encoded. Add up over chunks with sw_chunk_losses_add. */
+struct sw_chunk_losses {
+    uint64_t compared;   /* finite values other than 0 */
+    double relative_max; /* of |back - value| / |value| over these */
+    double relative_sum; /* divided by compared, their mean */
+};
+
+void sw_chunk_losses_add(struct sw_chunk_losses *sum, const struct sw_chunk_losses *part);
+
+/*
+ * Decodes a chunk to dst, as sw_chunk_decode does, and compares with what was encoded: dst_bytes at src. Nothing that
+ * an encoder knows, and so no part of its report: who asks pays for it. Any alignment. *losses is overwritten on
+ * success, with zeros under plans and for types that lose nothing.
+ */
+int sw_chunk_losses(const struct sw_kernels *k, const struct sw_container *c, uint32_t index, const void *chunk,
+                    size_t chunk_bytes, const void *src, void *dst, size_t dst_bytes, void *scratch,
+                    struct sw_chunk_losses *losses);
+
+/* Reads an encoded chunk's header and says how its bits are spent (values, zeros, escaped and *_bits, chunk counts).
+ * Checks the checksum. `mode` (may be NULL) receives a static name: "raw", "constant", "coded", "window", "dictionary",
+ * "zstd", "gecko-delta", "gecko-bias", "sfp". */
 int sw_chunk_inspect(const struct sw_container *c, uint32_t index, const void *src, size_t src_bytes,
                      struct sw_chunk_report *report, const char **mode);
 

@@ -8,6 +8,7 @@ void sw_chunk_report_add(struct sw_chunk_report *sum, const struct sw_chunk_repo
     sum->zeros += part->zeros;
     sum->flushed += part->flushed;
     sum->saturated += part->saturated;
+    sum->escaped += part->escaped;
     sum->nonfinite_chunks += part->nonfinite_chunks;
     sum->signs_kept_chunks += part->signs_kept_chunks;
     sum->raw_chunks += part->raw_chunks;
@@ -34,6 +35,7 @@ void sw_chunk_header_report(const struct sw_container *c, const struct sw_chunk_
     *report = (struct sw_chunk_report){
         .values = h->n,
         .zeros = h->zeros,
+        .escaped = h->escapes,
         .nonfinite_chunks = (h->flags & SW_CHUNK_LOSSLESS_FALLBACK) != 0,
         .signs_kept_chunks = (h->flags & SW_CHUNK_SIGNS_KEPT) != 0,
         .raw_chunks = h->mode == SW_CHUNK_RAW,

@@ -97,12 +97,40 @@ static int geometry_fill(struct sw_container *c)
     return 0;
 }
 
+/* Fills a container for a writer, all but its id. */
+static int container_fill(struct sw_container *c, const struct sw_tensor *tensor, const struct sw_plan *plan,
+                          const char **why)
+{
+    if (sw_plan_check(plan, tensor->dtype, why) != 0)
+        return SW_CODEC_INVALID;
+    *c = (struct sw_container){.tensor = *tensor, .plan = *plan};
+    if (geometry_fill(c) != 0) {
+        *why = "the tensor has too many dimensions, bytes or chunks";
+        return SW_CODEC_INVALID;
+    }
+    *why = sw_formats_shape_fault(plan, tensor, c->chunk_values);
+    return *why == NULL ? 0 : SW_CODEC_INVALID;
+}
+
+int sw_container_check(const struct sw_tensor *tensor, const struct sw_plan *plan, const char **why)
+{
+    struct sw_container c;
+    const char *fault;
+    int rc = container_fill(&c, tensor, plan, &fault);
+
+    if (rc != 0 && why != NULL)
+        *why = fault;
+    return rc;
+}
+
 int sw_container_init(struct sw_container *c, const struct sw_tensor *tensor, const struct sw_plan *plan, uint64_t id)
 {
-    if (id == 0 || sw_plan_check(plan, tensor->dtype, NULL) != 0)
-        return SW_CODEC_INVALID;
-    *c = (struct sw_container){.tensor = *tensor, .plan = *plan, .id = id};
-    return geometry_fill(c);
+    const char *why;
+    int rc = id != 0 ? container_fill(c, tensor, plan, &why) : SW_CODEC_INVALID;
+
+    if (rc == 0)
+        c->id = id;
+    return rc;
 }
 
 void sw_container_chunk_range(const struct sw_container *c, uint32_t index, uint64_t *offset, size_t *bytes)

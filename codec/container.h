@@ -49,6 +49,12 @@ struct sw_container {
  */
 int sw_container_init(struct sw_container *c, const struct sw_tensor *tensor, const struct sw_plan *plan, uint64_t id);
 
+/*
+ * Whether the plan can be carried out on this tensor: what sw_plan_check says of its type, and what its shape says. 0,
+ * or SW_CODEC_INVALID with *why (may be NULL) set to a static sentence.
+ */
+int sw_container_check(const struct sw_tensor *tensor, const struct sw_plan *plan, const char **why);
+
 /* First byte and byte count of chunk `index` within the raw tensor. */
 void sw_container_chunk_range(const struct sw_container *c, uint32_t index, uint64_t *offset, size_t *bytes);
 

@@ -9,6 +9,7 @@ enum {
     GROUP = 64,
     SAMPLE_FROM = 16384, /* values; of fewer all are looked at */
     SAMPLE_STEP = 64,    /* groups: one in so many is looked at */
+    SPARE_BYTES = 64,    /* that kernels may ask for beyond what they write */
     ZEROS_SHIFT = 6,     /* one value in 64 being zero makes rows wide enough for a bitmap to be tried */
 };
 
@@ -45,17 +46,22 @@ size_t sw_encode_gecko(struct sw_encode_job *job, const void *src, unsigned char
     struct sw_chunk_layout layout;
     struct sw_gecko_code code;
     unsigned char *copy;
-    size_t row_bytes;
+    size_t row_bytes, room;
 
     if (f->exponent_bits != 8 || job->n < MIN_VALUES)
         return 0;
     code = code_choose(job, src);
     *h = signed_header(job);
     layout = sw_encode_header_finish(job, h);
+    if (layout.payload_end > job->raw_bytes)
+        return 0;
+    room = job->raw_bytes - layout.payload_end;
     copy = sw_encode_plane_place(job, &layout);
-    if (layout.payload_end > job->raw_bytes ||
-        !job->kernels->gecko_split(&code, f, src, job->n, chunk + layout.plane_at, copy, chunk + layout.gecko_at,
-                                   chunk + layout.rows_at, job->raw_bytes - layout.payload_end, &row_bytes, &job->scan))
+    if (!job->kernels->gecko_split(&code, f, src, job->n, chunk + layout.plane_at, copy, chunk + layout.gecko_at,
+                                   chunk + layout.rows_at, room, &row_bytes, &job->scan))
+        return 0;
+    /* Where room is scarce some kernels give up and some do not: then none of them may have its way. */
+    if (row_bytes + SPARE_BYTES > room)
         return 0;
     if (!job->scan.any_sign || job->scan.all_equal || job->scan.zeros > job->n >> ZEROS_SHIFT)
         return 0;

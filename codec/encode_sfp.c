@@ -74,7 +74,7 @@ static bool bitmap_pays(const struct sw_encode_job *job, const struct sw_chunk_h
 /* A guess: a wrong one costs time, and no byte is different for it. */
 static bool bitmap_likely(const struct sw_encode_job *job, const void *src, uint32_t width)
 {
-    unsigned char sample[SAMPLE_VALUES * SW_FLOAT_MAX_BYTES];
+    alignas(64) unsigned char sample[SAMPLE_VALUES * SW_FLOAT_MAX_BYTES]; /* kernels read values aligned */
     uint32_t count = job->n < SAMPLE_VALUES ? job->n : SAMPLE_VALUES;
     struct sw_scan scan;
 

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "codec/error.h"
+#include "codec/kernels/kernels.h"
 #include <spillway/dtype.h>
 
 /* Numbers stand in containers. */
@@ -122,6 +123,10 @@ bool sw_plan_is_lossless(const struct sw_plan *plan, enum sw_dtype dtype);
  * the plan: that may be one more. Start from 0; may be called piece by piece. Infinities and NaN do not count: their
  * chunks are stored losslessly.
  */
+void sw_e_max_raise(const struct sw_kernels *kernels, const struct sw_plan *plan, enum sw_dtype dtype,
+                    const void *values, size_t n, uint8_t *e_max);
+
+/* The same for callers without kernels at hand: by the best that SPILLWAY_CPU_DISABLE leaves, chosen anew. */
 void sw_summary_add(const struct sw_plan *plan, enum sw_dtype dtype, const void *values, size_t n, uint8_t *e_max);
 
 #endif

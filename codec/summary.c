@@ -1,3 +1,5 @@
+#include <stdlib.h>
+
 #include "codec/fields.h"
 #include "codec/kernels/round.h"
 #include "codec/plan.h"
@@ -15,17 +17,23 @@ static uint32_t round_up(const struct sw_plan *plan, const struct sw_fields *f, 
     return magnitude + sw_round_half(&q, magnitude);
 }
 
-void sw_summary_add(const struct sw_plan *plan, enum sw_dtype dtype, const void *values, size_t n, uint8_t *e_max)
+void sw_e_max_raise(const struct sw_kernels *kernels, const struct sw_plan *plan, enum sw_dtype dtype,
+                    const void *values, size_t n, uint8_t *e_max)
 {
     const struct sw_fields *f = sw_fields_of(dtype);
     uint32_t exponent;
 
     if (f == NULL)
         return;
-    exponent = round_up(plan, f, sw_kernels_select(NULL)->max_finite(f, values, n)) >> f->mantissa_bits;
+    exponent = round_up(plan, f, kernels->max_finite(f, values, n)) >> f->mantissa_bits;
     /* What would round to infinity saturates below it. */
     if (exponent >= sw_fields_exponent_max(f))
         exponent = sw_fields_exponent_max(f) - 1;
     if (exponent > *e_max)
         *e_max = (uint8_t)exponent;
+}
+
+void sw_summary_add(const struct sw_plan *plan, enum sw_dtype dtype, const void *values, size_t n, uint8_t *e_max)
+{
+    sw_e_max_raise(sw_kernels_select(getenv("SPILLWAY_CPU_DISABLE")), plan, dtype, values, n, e_max);
 }

@@ -19,13 +19,13 @@
 
 enum sw_need {
     SW_NEED_NOTHING,
-    SW_NEED_E_MAX,  /* plan.e_max, by sw_summary_add; all others by struct sw_summary */
+    SW_NEED_E_MAX,  /* plan.e_max, by sw_e_max_raise; all others by struct sw_summary */
     SW_NEED_RANGE,  /* smallest and largest value */
     SW_NEED_RANGES, /* the same of every row */
     SW_NEED_TILES,  /* shared exponents of Block Minifloat's tiles, of rows too long for a stripe to fit a chunk */
 };
 
-/* What encoding this tensor needs. The plan has passed sw_plan_check. */
+/* What encoding this tensor needs: nothing if it has no values. The plan has passed sw_plan_check. */
 enum sw_need sw_plan_need(const struct sw_plan *plan, const struct sw_tensor *tensor);
 
 struct sw_range {

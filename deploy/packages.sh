@@ -9,17 +9,31 @@ declare -A packages=(
     [test]="libcmocka-dev protobuf-compiler python3-numpy python3-protobuf python3-pytest python3-torch python3-xxhash"
     [bench]="libcmocka-dev libblosc-dev libfpzip-dev liblz4-dev libzfp-dev libzstd-dev protobuf-compiler
         python3-matplotlib"
+    [cross]="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user libcmocka-dev:arm64 libxxhash-dev:arm64
+        libzstd-dev:arm64"
+    [fuzz]="clang libclang-rt-14-dev"
     [demo]="python3-numpy python3-torch dataset-fashion-mnist"
 )
 
 # Prints those of the named packages that dpkg does not call installed. A package of another architecture beside this
-# machine's own is another line, and counts for nothing.
+# machine's own is another line, and counts for nothing unless it was asked for as NAME:ARCHITECTURE.
 packages_missing() {
-    local package native
+    local package native wanted
     native=$(dpkg --print-architecture 2>/dev/null) || native=
     for package in "$@"; do
+        wanted=$native
+        [[ $package != *:* ]] || wanted=${package#*:}
         dpkg-query -W -f '${db:Status-Status} ${Architecture}\n' "$package" 2>/dev/null |
-            grep -qxE "installed ($native|all)" || echo "$package"
+            grep -qxE "installed ($wanted|all)" || echo "$package"
+    done
+}
+
+# Lets dpkg install packages of the architectures that the named ones ask for.
+packages_architectures() {
+    local package
+    for package in "$@"; do
+        [[ $package != *:* ]] || dpkg --print-foreign-architectures | grep -qx "${package#*:}" ||
+            packages_as_root dpkg --add-architecture "${package#*:}"
     done
 }
 
@@ -54,7 +68,8 @@ packages_install() {
     echo "Installing ${missing[*]}" >&2
     # Quiet unless it fails; stdout belongs to the caller's figures.
     {
-        packages_as_root apt-get -qq update &&
+        packages_architectures "${missing[@]}" &&
+            packages_as_root apt-get -qq update &&
             packages_as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends \
                 -o Dpkg::Use-Pty=0 install "${missing[@]}" >/dev/null
     } >&2

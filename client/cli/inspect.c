@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int begin(const char *name, const struct sw_container *c, struct sw_inspected *out, struct sw_error *err)
+static int begin(const char *name, const struct sw_container *c, size_t head_bytes, struct sw_inspected *out,
+                 struct sw_error *err)
 {
-    size_t head_bytes = sw_container_head_bytes(c);
     *out = (struct sw_inspected){
         .name = strdup(name),
         .tensor = c->tensor,
@@ -104,13 +104,13 @@ int sw_inspect_encode(const char *name, const struct sw_tensor *tensor, const st
 {
     struct sw_workbench bench = {0};
     struct sw_encoding encoding = {0};
-    struct sw_plan fitting = sw_plan_check(plan, tensor->dtype, NULL) == 0 ? *plan : sw_plan_lossless();
+    struct sw_plan fitting = sw_container_check(tensor, plan, NULL) == 0 ? *plan : sw_plan_lossless();
     memset(out, 0, sizeof *out);
     int rc = sw_workbench_init(&bench, err);
     if (rc == 0)
         rc = sw_encoding_init(&encoding, &bench, tensor, &fitting, data, err);
     if (rc == 0)
-        rc = begin(name, &encoding.container, out, err);
+        rc = begin(name, &encoding.container, sw_container_head_bytes(&encoding.container), out, err);
     if (rc == 0)
         rc = encode_chunks(&bench, &encoding.container, data, out, err);
     out->values = data;
@@ -122,7 +122,7 @@ int sw_inspect_encode(const char *name, const struct sw_tensor *tensor, const st
 static int decode_chunks(const struct sw_workbench *bench, const struct sw_container *c, const uint32_t *chunk_bytes,
                          const uint8_t *bytes, size_t len, struct sw_inspected *out, struct sw_error *err)
 {
-    size_t at = sw_container_head_bytes(c);
+    size_t at = out->stored_bytes; /* the head, so far */
     for (uint32_t i = 0; i < c->chunk_count; i++) {
         if (chunk_bytes[i] > len - at)
             return sw_error_explain(err, SW_CORRUPT, "the container ends in the middle of chunk %u: it was cut off", i);
@@ -136,20 +136,22 @@ static int decode_chunks(const struct sw_workbench *bench, const struct sw_conta
     return 0;
 }
 
-/* A head accepted by the parser has room for its chunk table, so the count cannot exceed the bytes that are there. */
-static int read_head(const void *bytes, size_t len, struct sw_container *c, uint32_t **chunk_bytes,
+/*
+ * A head accepted by the parser has room for its chunk table, so the count cannot exceed the bytes that are there. It
+ * may be longer than we would write it, by parameters that we know nothing of.
+ */
+static int read_head(const void *bytes, size_t len, struct sw_container *c, size_t *head_bytes, uint32_t **chunk_bytes,
                      struct sw_error *err)
 {
-    size_t head_bytes = 0;
-    int rc = len < SW_CONTAINER_PREFIX_BYTES ? SW_CODEC_CORRUPT : sw_container_prefix(bytes, &head_bytes);
-    if (rc == 0 && head_bytes > len)
+    int rc = len < SW_CONTAINER_PREFIX_BYTES ? SW_CODEC_CORRUPT : sw_container_prefix(bytes, head_bytes);
+    if (rc == 0 && *head_bytes > len)
         return sw_error_explain(err, SW_CORRUPT, "the container ends in the middle of its head: it was cut off");
     if (rc < 0)
         return sw_explain_codec(err, rc);
-    *chunk_bytes = malloc(head_bytes);
+    *chunk_bytes = malloc(*head_bytes);
     if (*chunk_bytes == NULL)
         return sw_explain_memory(err);
-    rc = sw_container_parse(bytes, head_bytes, c, *chunk_bytes, head_bytes / sizeof **chunk_bytes);
+    rc = sw_container_parse(bytes, *head_bytes, c, *chunk_bytes, *head_bytes / sizeof **chunk_bytes);
     return rc < 0 ? sw_explain_codec(err, rc) : 0;
 }
 
@@ -165,12 +167,13 @@ int sw_inspect_container(const char *name, const void *bytes, size_t len, bool k
     struct sw_workbench bench = {0};
     struct sw_container c;
     uint32_t *chunk_bytes = NULL;
+    size_t head_bytes = 0;
     memset(out, 0, sizeof *out);
-    int rc = read_head(bytes, len, &c, &chunk_bytes, err);
+    int rc = read_head(bytes, len, &c, &head_bytes, &chunk_bytes, err);
     if (rc == 0)
         rc = sw_workbench_init(&bench, err);
     if (rc == 0)
-        rc = begin(name, &c, out, err);
+        rc = begin(name, &c, head_bytes, out, err);
     if (rc == 0 && keep_values)
         rc = make_room(out, err);
     if (rc == 0)

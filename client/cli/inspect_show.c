@@ -125,13 +125,13 @@ void sw_inspection_rows(struct sw_inspection *inspection, const struct sw_inspec
 
 static json_t *describe_report(const struct sw_chunk_report *r)
 {
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "values", (json_int_t)r->values,
-                     "zeros", (json_int_t)r->zeros, "flushed", (json_int_t)r->flushed, "saturated",
-                     (json_int_t)r->saturated, "nonfinite_chunks", (json_int_t)r->nonfinite_chunks, "signs_kept_chunks",
-                     (json_int_t)r->signs_kept_chunks, "raw_chunks", (json_int_t)r->raw_chunks, "sign_bits",
-                     (json_int_t)r->sign_bits, "exponent_bits", (json_int_t)r->exponent_bits, "mantissa_bits",
-                     (json_int_t)r->mantissa_bits, "raw_bits", (json_int_t)r->raw_bits, "metadata_bits",
-                     (json_int_t)r->metadata_bits);
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "values",
+                     (json_int_t)r->values, "zeros", (json_int_t)r->zeros, "flushed", (json_int_t)r->flushed,
+                     "saturated", (json_int_t)r->saturated, "escaped", (json_int_t)r->escaped, "nonfinite_chunks",
+                     (json_int_t)r->nonfinite_chunks, "signs_kept_chunks", (json_int_t)r->signs_kept_chunks,
+                     "raw_chunks", (json_int_t)r->raw_chunks, "sign_bits", (json_int_t)r->sign_bits, "exponent_bits",
+                     (json_int_t)r->exponent_bits, "mantissa_bits", (json_int_t)r->mantissa_bits, "raw_bits",
+                     (json_int_t)r->raw_bits, "metadata_bits", (json_int_t)r->metadata_bits);
 }
 
 static json_t *describe_sizes(uint64_t raw_bytes, uint64_t stored_bytes, double bound_bytes)

@@ -77,7 +77,7 @@ static int add_plan(struct sw_inspection *inspection, const struct sw_inspected 
     return 0;
 }
 
-/* Formats that do not fit the type are left out. */
+/* Formats that do not fit the tensor are left out. */
 static int add_formats(struct sw_inspection *inspection, const struct sw_inspected *tensor, json_t *object,
                        struct sw_error *err)
 {
@@ -86,7 +86,7 @@ static int add_formats(struct sw_inspection *inspection, const struct sw_inspect
     json_t *costs = object != NULL && list != NULL ? json_array() : NULL;
     int rc = 0;
     for (size_t i = 0; list != NULL && rc == 0 && i < list->count; i++) {
-        if (sw_plan_check(&list->plans[i], tensor->tensor.dtype, NULL) < 0)
+        if (sw_container_check(&tensor->tensor, &list->plans[i], NULL) < 0)
             continue;
         rc = sw_format_cost_measure(&inspection->bench, tensor, &list->plans[i], &cost, err);
         if (rc == 0 && costs != NULL)

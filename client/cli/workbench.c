@@ -63,7 +63,7 @@ static int summarise(struct sw_encoding *encoding, const struct sw_workbench *be
                      struct sw_plan *plan, const void *data, uint64_t values, struct sw_error *err)
 {
     if (sw_plan_needs_summary(plan, tensor->dtype))
-        sw_summary_add(plan, tensor->dtype, data, values, &plan->e_max);
+        sw_e_max_raise(bench->kernels, plan, tensor->dtype, data, values, &plan->e_max);
     if (sw_plan_need(plan, tensor) <= SW_NEED_E_MAX)
         return 0;
     encoding->summary_memory = sw_workbench_allocate(sw_summary_bytes(plan, tensor));
@@ -82,7 +82,7 @@ int sw_encoding_init(struct sw_encoding *encoding, const struct sw_workbench *be
     uint64_t values, bytes;
     const char *why = NULL;
     memset(encoding, 0, sizeof *encoding);
-    if (sw_plan_check(plan, tensor->dtype, &why) < 0)
+    if (sw_container_check(tensor, plan, &why) < 0)
         return sw_error_explain(err, SW_INVALID, "%s", why);
     int rc = sw_tensor_size(tensor, &values, &bytes);
     if (rc < 0)

@@ -151,17 +151,17 @@ static size_t nonfinite_store(struct sw_encode_job *job, const void *src, unsign
     return values_store(job, chunk, h);
 }
 
-/* Codes and scales that are larger than the values: what they stand for is stored instead. */
-static size_t quantised_store(struct sw_encode_job *job, const struct sw_coding *coding, unsigned char *chunk,
-                              struct sw_chunk_header *h)
+/* Codes and scales that are larger than the values: what they stand for is stored instead. Scales that are none would
+ * come of values that changed while a family looked at them; what they are by now is stored as it is. */
+static size_t quantised_store(struct sw_encode_job *job, const struct sw_coding *coding, const void *src,
+                              unsigned char *chunk, struct sw_chunk_header *h)
 {
     struct sw_coding back = *coding;
-    bool sound;
 
     back.dst = job->scratch->values;
     back.direct = is_direct(&back, back.dst);
-    sound = family_of(back.format)->decode(&back);
-    (void)sound; /* they are the encoder's own */
+    if (!family_of(back.format)->decode(&back))
+        return nonfinite_store(job, src, chunk, h);
     return values_store(job, chunk, h);
 }
 
@@ -217,7 +217,7 @@ static size_t codes_encode(struct sw_encode_job *job, uint32_t index, const void
     *h = header_of(job, coding.scale_bytes, coding.coded);
     layout = sw_encode_header_finish(job, h);
     if (h->payload_bytes >= job->raw_bytes)
-        return quantised_store(job, &coding, chunk, h);
+        return quantised_store(job, &coding, src, chunk, h);
     return sections_write(job, &coding, &layout, chunk, h);
 }
 
@@ -246,11 +246,25 @@ static size_t fpraker_encode(struct sw_encode_job *job, const void *src, unsigne
     return l.chunk_bytes;
 }
 
+const char *sw_formats_shape_fault(const struct sw_plan *plan, const struct sw_tensor *tensor, uint32_t chunk_values)
+{
+    uint64_t rows = tensor->ndim >= 2 ? tensor->shape[0] : 1;
+
+    _Static_assert(SW_TILES_MAX <= SW_CHUNK_MAX_RAW_BYTES &&
+                       SW_TILES_MAX <= sizeof((struct sw_chunk_scratch *)0)->scales,
+                   "room for the shared exponents of a chunk");
+    if (plan->format == SW_FORMAT_BLOCK_MINIFLOAT && !sw_tiles_fit(rows, sw_row_values(tensor), chunk_values))
+        return "rows so long that a chunk with values of two has more tiles of Block Minifloat than it has room for";
+    return NULL;
+}
+
 bool sw_formats_ready(const struct sw_container *c)
 {
     enum sw_need need = sw_plan_need(&c->plan, &c->tensor);
     const struct sw_summary *s = c->plan.summary;
 
+    if (sw_formats_shape_fault(&c->plan, &c->tensor, c->chunk_values) != NULL)
+        return false;
     /* Tiles are measured in the chunk, and a reader's container may have chunks of other sizes. */
     if (c->plan.format == SW_FORMAT_BLOCK_MINIFLOAT && need == SW_NEED_NOTHING)
         return c->chunk_count <= 1 || c->chunk_values % (SW_TILE_SIDE * sw_row_values(&c->tensor)) == 0;

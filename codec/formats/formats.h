@@ -39,6 +39,9 @@ const char *sw_formats_fault(const struct sw_plan *plan, const struct sw_fields 
 /* The part of it that is about widths. */
 const char *sw_formats_widths_fault(const struct sw_plan *plan);
 
+/* What is wrong with the tensor's shape for such a plan and chunks of so many values, or NULL. Static. */
+const char *sw_formats_shape_fault(const struct sw_plan *plan, const struct sw_tensor *tensor, uint32_t chunk_values);
+
 /* Text form; false or 0 written where the text or plan is none of these formats. */
 bool sw_formats_parse(const char *text, struct sw_plan *plan);
 void sw_formats_print(const struct sw_plan *plan, char *text, size_t cap);
@@ -46,7 +49,7 @@ void sw_formats_print(const struct sw_plan *plan, char *text, size_t cap);
 /* Values of a chunk for such a plan: 0 for the container's own choice. */
 uint32_t sw_formats_chunk_values(const struct sw_plan *plan, const struct sw_tensor *tensor, uint32_t usual);
 
-/* Whether such a plan has the summary that encoding this tensor needs. */
+/* Whether such a plan has the summary that encoding this tensor needs, and the tensor a shape that it can encode. */
 bool sw_formats_ready(const struct sw_container *c);
 
 /* Encodes a chunk under such a plan; all of sw_chunk_encode but checking arguments and sealing. Returns the chunk's

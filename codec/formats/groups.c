@@ -2,6 +2,8 @@
  * Group quantisation, as ActNN and GACT: 256 consecutive values share a minimum and a step, both BF16. The minimum is
  * rounded down and the step up, so that the codes reach all of the group and rounding by draws stays unbiased. Groups
  * start anew with every chunk, and do not heed rows.
+ *
+ * A group is looked at twice, and a client may rewrite its values in between: it is copied first.
  */
 #include <math.h>
 
@@ -71,6 +73,8 @@ static void groups_encode(struct sw_coding *coding)
         float room[GROUP_VALUES];
         const float *x = sw_values_take(coding, at, n, room);
 
+        if (x != room)
+            x = memcpy(room, x, n * sizeof *x);
         coding->loops->range_widen(x, n, &range.lo, &range.hi);
         steps.hi = range.hi;
         least = bf16_below(range.lo);

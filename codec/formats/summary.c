@@ -12,8 +12,12 @@
 
 enum sw_need sw_plan_need(const struct sw_plan *plan, const struct sw_tensor *tensor)
 {
-    uint64_t row_values = sw_row_values(tensor), stripe;
+    uint64_t stripe;
 
+    /* Nothing is read of a tensor without values, however many rows of none its shape claims. */
+    for (uint32_t i = 0; i < tensor->ndim; i++)
+        if (tensor->shape[i] == 0)
+            return SW_NEED_NOTHING;
     switch (plan->format) {
     case SW_FORMAT_MINIFLOAT:
     case SW_FORMAT_FP8UQ:
@@ -27,7 +31,7 @@ enum sw_need sw_plan_need(const struct sw_plan *plan, const struct sw_tensor *te
         return SW_NEED_RANGES;
     case SW_FORMAT_BLOCK_MINIFLOAT:
         stripe = sw_formats_chunk_values(plan, tensor, 0);
-        return stripe != 0 || row_values == 0 ? SW_NEED_NOTHING : SW_NEED_TILES;
+        return stripe != 0 ? SW_NEED_NOTHING : SW_NEED_TILES;
     default:
         return sw_plan_needs_summary(plan, tensor->dtype) ? SW_NEED_E_MAX : SW_NEED_NOTHING;
     }

@@ -22,7 +22,7 @@ enum {
 /* The tiles a chunk has values of: all of its stripes, unless it lies within a row. */
 struct grid {
     uint64_t first_stripe, first_tile; /* first_tile: of each stripe */
-    uint32_t stripes, tiles;           /* tiles: of each stripe */
+    uint64_t stripes, tiles;           /* tiles: of each stripe; more in all than section S has room for, maybe */
 };
 
 static struct grid grid_of(const struct sw_extent *e)
@@ -37,16 +37,28 @@ static struct grid grid_of(const struct sw_extent *e)
     return (struct grid){
         .first_stripe = first_row / SW_TILE_SIDE,
         .first_tile = first,
-        .stripes = (uint32_t)(last_row / SW_TILE_SIDE - first_row / SW_TILE_SIDE + 1),
-        .tiles = (uint32_t)(last - first + 1),
+        .stripes = last_row / SW_TILE_SIDE - first_row / SW_TILE_SIDE + 1,
+        .tiles = last - first + 1,
     };
+}
+
+bool sw_tiles_fit(uint64_t rows, uint64_t row_values, uint32_t chunk_values)
+{
+    uint64_t chunk_rows = (chunk_values - 1) / row_values + 2, stripes = (chunk_rows - 1) / SW_TILE_SIDE + 2;
+    uint64_t all_stripes = (rows + SW_TILE_SIDE - 1) / SW_TILE_SIDE;
+
+    /* No chunk has values of two rows: each has its own tiles alone. */
+    if (rows <= 1 || (row_values > chunk_values && row_values % chunk_values == 0))
+        return true;
+    stripes = stripes < all_stripes ? stripes : all_stripes;
+    return stripes * sw_tiles_across(row_values) <= SW_TILES_MAX;
 }
 
 static size_t tiles_scale_bytes(const struct sw_coding *coding)
 {
     struct grid g = grid_of(&coding->extent);
 
-    return (size_t)g.stripes * g.tiles;
+    return g.stripes * g.tiles;
 }
 
 /* Columns of a panel that starts at tile `tile` of the grid's stripes, and where they are in a row. */
@@ -217,17 +229,17 @@ static void panel_look_up(const struct sw_coding *coding, const struct panel *p,
 }
 
 /* Panel number `index` of the grid, all but its factors. */
-static struct panel panel_at(const struct sw_coding *coding, const struct grid *g, uint32_t stripe, uint32_t tile)
+static struct panel panel_at(const struct sw_coding *coding, const struct grid *g, uint64_t stripe, uint64_t tile)
 {
     uint64_t column = (g->first_tile + tile) * SW_TILE_SIDE, left = coding->extent.row_values - column;
-    uint32_t tiles = g->tiles - tile < PANEL_TILES ? g->tiles - tile : PANEL_TILES;
+    uint32_t tiles = g->tiles - tile < PANEL_TILES ? (uint32_t)(g->tiles - tile) : PANEL_TILES;
 
     return (struct panel){
         .stripe = g->first_stripe + stripe,
         .column = column,
         .tiles = tiles,
         .columns = left < tiles * SW_TILE_SIDE ? (uint32_t)left : tiles * SW_TILE_SIDE,
-        .shared = coding->scales + (size_t)stripe * g->tiles + tile,
+        .shared = coding->scales + stripe * g->tiles + tile,
     };
 }
 
@@ -235,10 +247,10 @@ static void tiles_encode(struct sw_coding *coding)
 {
     struct grid g = grid_of(&coding->extent);
 
-    for (uint32_t stripe = 0; stripe < g.stripes; stripe++)
-        for (uint32_t tile = 0; tile < g.tiles; tile += PANEL_TILES) {
+    for (uint64_t stripe = 0; stripe < g.stripes; stripe++)
+        for (uint64_t tile = 0; tile < g.tiles; tile += PANEL_TILES) {
             struct panel p = panel_at(coding, &g, stripe, tile);
-            uint8_t *shared = coding->scales + (size_t)stripe * g.tiles + tile;
+            uint8_t *shared = coding->scales + stripe * g.tiles + tile;
 
             if (coding->summary != NULL && coding->summary->need == SW_NEED_TILES)
                 panel_look_up(coding, &p, shared);
@@ -254,11 +266,12 @@ static bool tiles_decode(const struct sw_coding *coding)
     struct grid g = grid_of(&coding->extent);
     struct sw_minifloat_table t;
 
-    if (coding->scale_bytes != (size_t)g.stripes * g.tiles)
+    /* What a header may announce bounds the grid, whose sides are below 2^16 and 2^52. */
+    if (coding->scale_bytes != g.stripes * g.tiles)
         return false;
     t = sw_minifloat_table_of(sw_minifloat_block(coding->exponent_bits, coding->mantissa_bits));
-    for (uint32_t stripe = 0; stripe < g.stripes; stripe++)
-        for (uint32_t tile = 0; tile < g.tiles; tile += PANEL_TILES) {
+    for (uint64_t stripe = 0; stripe < g.stripes; stripe++)
+        for (uint64_t tile = 0; tile < g.tiles; tile += PANEL_TILES) {
             struct panel p = panel_at(coding, &g, stripe, tile);
 
             panel_scale(coding, &p, false);

@@ -291,9 +291,12 @@ VEC_TARGET static bool rest_join(const struct sw_gecko_code *code, const unsigne
     return true;
 }
 
-/* Where the next chunk is, if it follows on these sections of the last one and is of the same size. */
+/* Where the next chunk is, if it follows on these sections of the last one and is of the same size. A chunk may say
+ * that it has no values but zeros: it tells nothing. */
 static struct sw_rans_ahead next_chunk(const unsigned char *plane, const unsigned char *end, size_t n)
 {
+    if (n == 0)
+        return (struct sw_rans_ahead){0};
     return (struct sw_rans_ahead){.read = (uintptr_t)end, .read_share = (uint32_t)((size_t)(end - plane) * 256 / n)};
 }
 

@@ -316,7 +316,14 @@ VEC_INLINE struct vec_move8 vec_move8_make(uint32_t from, uint32_t count, uint32
 
 VEC_INLINE vec vec_move8(vec x, const struct vec_move8 *move)
 {
-    return _mm512_gf2p8affine_epi64_epi8(x, _mm512_set1_epi64((long long)move->matrix), 0);
+    vec matrix = _mm512_set1_epi64((long long)move->matrix);
+
+#if defined(__clang__)
+    /* Clang 14 would let the instruction broadcast the matrix from memory by itself, and has it read the wrong place.
+     */
+    __asm__("" : "+v"(matrix));
+#endif
+    return _mm512_gf2p8affine_epi64_epi8(x, matrix, 0);
 }
 
 /* Bytes at `at` as lanes of 16 or 32 bits: VEC_BYTES / 2 or / 4 of them are read. */

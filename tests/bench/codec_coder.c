@@ -46,7 +46,7 @@ static struct sw_plan plan_for(const struct codec_coder *coder, const struct ben
     enum sw_dtype dtype = tensor->tensor.dtype;
     struct sw_plan plan = sw_plan_check(&coder->plan, dtype, NULL) == 0 ? coder->plan : sw_plan_lossless();
     if (sw_plan_needs_summary(&plan, dtype))
-        sw_summary_add(&plan, dtype, tensor->bytes, values_of(tensor), &plan.e_max);
+        sw_e_max_raise(coder->kernels, &plan, dtype, tensor->bytes, values_of(tensor), &plan.e_max);
     return plan;
 }
 

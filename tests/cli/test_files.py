@@ -1,11 +1,14 @@
 """What the command does without a daemon: usage, hostile safetensors files, inspecting files."""
 import json
+import os
+import pathlib
 import re
 import struct
 import unittest
 
 from harness import FAILED, USAGE, CommandTest, random_tensors, spillway, write_raw_safetensors, write_safetensors
 
+VECTORS = pathlib.Path(__file__).parent.parent / "vectors"
 COMMANDS = ["put", "get", "ls", "stat", "rm", "stats", "ping", "import", "export", "inspect"]
 
 
@@ -204,6 +207,14 @@ class InspectTest(CommandTest):
             with open(path, "wb") as file:
                 file.write(raw)
             self.assert_fails(FAILED, "t.swc", "inspect", path)
+
+    def test_every_golden_container_is_sound(self):
+        # Among them one of a later day, whose head is longer than ours would be.
+        paths = sorted(str(path) for path in VECTORS.glob("*.swc"))
+        self.assertIn(str(VECTORS / "F32_lossless_later_10.swc"), paths)
+        for path in paths:
+            (tensor,) = json.loads(spillway("inspect", "--json", path).text)["tensors"]
+            self.assertEqual(tensor["stored_bytes"], os.path.getsize(path), path)
 
 
 if __name__ == "__main__":

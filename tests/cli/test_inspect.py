@@ -77,6 +77,11 @@ class InspectTest(CommandTest):
             self.assertAlmostEqual(cost["relative_error_" + said], is_so, delta=1e-9 + 1e-5 * is_so)
         self.assertEqual(cost["flushed"], np.count_nonzero((after == 0) & (self.values != 0)))
 
+    def test_escapes_are_counted(self):
+        values = np.array([2.0 ** (-i % 5) for i in range(2000)] + [2.0 ** -100] * 3, np.float32)
+        write_safetensors(self.file, {"t": ("F32", [2003], values.tobytes())})
+        self.assertEqual(self.inspect("--format", "window")["t"]["escaped"], 3)
+
     def test_terms_of_significands(self):
         bits = np.arange(0x3f80, 0x4000, dtype=np.uint16)  # all significands of BF16
         write_safetensors(self.file, {"t": ("BF16", [128], bits.tobytes())})

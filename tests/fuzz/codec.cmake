@@ -1,1 +1,7 @@
 sw_fuzz_target(container sw_codec)
+sw_fuzz_target(encode sw_codec)
+foreach(program fuzz_container fuzzer_container)
+  if(TARGET ${program})
+    target_sources(${program} PRIVATE repair.c)
+  endif()
+endforeach()

@@ -2,6 +2,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -13,21 +14,63 @@
 #define CANARY 0xa5
 #define CANARY_BYTES 64
 
+/* Mappings to be used again: the hostile tests would spend most of their time on new ones. */
+static struct {
+    void *map;
+    size_t bytes;
+} spare[8];
+
+#define SPARES (sizeof spare / sizeof spare[0])
+#define MOST_SPARE_BYTES ((size_t)1 << 20)
+
+/* One of just so many bytes, or NULL. */
+static void *spare_take(size_t bytes)
+{
+    for (size_t i = 0; i < SPARES; i++)
+        if (spare[i].map != NULL && spare[i].bytes == bytes) {
+            void *map = spare[i].map;
+
+            spare[i].map = NULL;
+            return map;
+        }
+    return NULL;
+}
+
+static bool spare_keep(void *map, size_t bytes)
+{
+    for (size_t i = 0; bytes <= MOST_SPARE_BYTES && i < SPARES; i++)
+        if (spare[i].map == NULL) {
+            spare[i].map = map;
+            spare[i].bytes = bytes;
+            return true;
+        }
+    return false;
+}
+
 struct guarded guarded_alloc(size_t len)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE), pages = (len + page - 1) / page * page;
     struct guarded g = {.len = len, .map_bytes = pages + page};
 
-    g.map = mmap(NULL, g.map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    assert_ptr_not_equal(g.map, MAP_FAILED);
-    assert_int_equal(mprotect((char *)g.map + pages, page, PROT_NONE), 0);
+    g.map = spare_take(g.map_bytes);
+    if (g.map == NULL) {
+        g.map = mmap(NULL, g.map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        assert_ptr_not_equal(g.map, MAP_FAILED);
+        assert_int_equal(mprotect((char *)g.map + pages, page, PROT_NONE), 0);
+    }
     g.at = (unsigned char *)g.map + pages - len;
     return g;
 }
 
 void guarded_free(struct guarded *g)
 {
-    munmap(g->map, g->map_bytes);
+    if (!spare_keep(g->map, g->map_bytes))
+        munmap(g->map, g->map_bytes);
+}
+
+const struct sw_kernels *test_kernels(void)
+{
+    return sw_kernels_select(getenv("SPILLWAY_CPU_DISABLE"));
 }
 
 struct sw_plan plan_for(const char *text, enum sw_dtype dtype, const void *values, size_t n)
@@ -36,7 +79,7 @@ struct sw_plan plan_for(const char *text, enum sw_dtype dtype, const void *value
 
     assert_int_equal(sw_plan_parse(text, &plan), 0);
     if (sw_plan_needs_summary(&plan, dtype))
-        sw_summary_add(&plan, dtype, values, n, &plan.e_max);
+        sw_e_max_raise(test_kernels(), &plan, dtype, values, n, &plan.e_max);
     return plan;
 }
 
@@ -45,10 +88,20 @@ struct sw_tensor vector_of(enum sw_dtype dtype, uint64_t n)
     return (struct sw_tensor){.dtype = dtype, .ndim = 1, .shape = {n}};
 }
 
+/* One for all calls: what an earlier one left there must not matter, and new pages would be most of the time. */
+static void *test_scratch(void)
+{
+    static struct guarded scratch;
+
+    if (scratch.at == NULL)
+        scratch = guarded_alloc(sw_chunk_scratch_bytes());
+    return scratch.at;
+}
+
 /* Encodes one chunk in guarded buffers and appends it to p. */
 static void pack_chunk(struct packed *p, uint32_t index, const unsigned char *raw, void *scratch)
 {
-    const struct sw_kernels *k = sw_kernels_select(getenv("SPILLWAY_CPU_DISABLE"));
+    const struct sw_kernels *k = test_kernels();
     size_t bound = sw_chunk_bound(&p->container, index), bytes, out_bytes;
     struct sw_chunk_report report;
     struct guarded src, dst;
@@ -81,7 +134,7 @@ void *summary_for(struct sw_plan *plan, const struct sw_tensor *tensor, const vo
     assert_int_equal(sw_tensor_size(tensor, &count, &raw_bytes), 0);
     summary = malloc(sizeof *summary + bytes);
     assert_non_null(summary);
-    sw_summary_init(summary, sw_kernels_select(getenv("SPILLWAY_CPU_DISABLE")), plan, tensor, summary + 1);
+    sw_summary_init(summary, test_kernels(), plan, tensor, summary + 1);
     /* In two pieces, and the later one first: it must not matter. */
     sw_summary_take(summary, count / 3, (const char *)values + count / 3 * sw_dtype_bytes(tensor->dtype),
                     count - count / 3);
@@ -92,7 +145,6 @@ void *summary_for(struct sw_plan *plan, const struct sw_tensor *tensor, const vo
 
 struct packed pack(const struct sw_tensor *tensor, const struct sw_plan *plan, const void *values)
 {
-    struct guarded scratch = guarded_alloc(sw_chunk_scratch_bytes());
     struct packed p = {0};
     struct sw_plan own = *plan;
     size_t cap;
@@ -106,9 +158,8 @@ struct packed pack(const struct sw_tensor *tensor, const struct sw_plan *plan, c
     p.chunk_bytes = calloc(p.container.chunk_count + 1, sizeof *p.chunk_bytes);
     assert_true(p.bytes != NULL && p.chunk_bytes != NULL);
     for (uint32_t i = 0; i < p.container.chunk_count; i++)
-        pack_chunk(&p, i, values, scratch.at);
+        pack_chunk(&p, i, values, test_scratch());
     assert_int_equal(sw_container_head_write(&p.container, p.chunk_bytes, p.bytes, p.head_bytes), 0);
-    guarded_free(&scratch);
     return p;
 }
 
@@ -122,7 +173,7 @@ void packed_free(struct packed *p)
 static int unpack_chunk(const struct sw_container *c, uint32_t index, const unsigned char *chunk, size_t chunk_bytes,
                         unsigned char *values, void *scratch)
 {
-    const struct sw_kernels *k = sw_kernels_select(getenv("SPILLWAY_CPU_DISABLE"));
+    const struct sw_kernels *k = test_kernels();
     struct guarded src = guarded_alloc(chunk_bytes), dst;
     uint64_t offset;
     size_t bytes;
@@ -143,7 +194,7 @@ static int unpack_chunk(const struct sw_container *c, uint32_t index, const unsi
 
 int unpack(const unsigned char *bytes, size_t len, void *values, size_t values_bytes)
 {
-    struct guarded head = guarded_alloc(len), scratch = {0};
+    struct guarded head = guarded_alloc(len);
     struct sw_container c;
     uint32_t *chunk_bytes = NULL;
     size_t at;
@@ -158,7 +209,6 @@ int unpack(const unsigned char *bytes, size_t len, void *values, size_t values_b
         goto out;
     }
     chunk_bytes = calloc(c.chunk_count + 1, sizeof *chunk_bytes);
-    scratch = guarded_alloc(sw_chunk_scratch_bytes());
     rc = sw_container_parse(head.at, len, &c, chunk_bytes, c.chunk_count);
     if (rc == 0)
         rc = sw_container_prefix(head.at, &at);
@@ -166,10 +216,9 @@ int unpack(const unsigned char *bytes, size_t len, void *values, size_t values_b
         if (chunk_bytes[i] > len - at)
             rc = SW_CODEC_CORRUPT;
         else
-            rc = unpack_chunk(&c, i, bytes + at, chunk_bytes[i], values, scratch.at);
+            rc = unpack_chunk(&c, i, bytes + at, chunk_bytes[i], values, test_scratch());
         at += chunk_bytes[i];
     }
-    guarded_free(&scratch);
 out:
     free(chunk_bytes);
     guarded_free(&head);

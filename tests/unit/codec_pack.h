@@ -11,7 +11,7 @@
 #include "codec/chunk.h"
 #include "codec/summary.h"
 
-/* A buffer whose last byte is the last of its page. */
+/* A buffer whose last byte is the last of its page. What is in it at first is anything. Not for several threads. */
 struct guarded {
     unsigned char *at;
     size_t len;
@@ -30,6 +30,9 @@ struct packed {
     unsigned char *bytes; /* head and chunks */
     size_t head_bytes, len;
 };
+
+/* Those that the environment variable SPILLWAY_CPU_DISABLE leaves: ctest runs these tests once for each tier. */
+const struct sw_kernels *test_kernels(void);
 
 /* Plan of this text, with e_max from the values where it is needed. Fails the test if the text is no plan. */
 struct sw_plan plan_for(const char *text, enum sw_dtype dtype, const void *values, size_t n);

@@ -7,12 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <xxhash.h>
+
+#include "codec/bytes.h"
 #include "codec/chunk.h"
 #include "codec/summary.h"
 
-#define MAX_VALUES 33000
+#define MAX_VALUES 71000
+#define LARGE_VALUES 33000 /* of two chunks */
 #define MAX_ELEMENT_BYTES 16
 #define CONTAINER_ID 0x0123456789abcdefu
+#define HEAD_SEED 0x5941574c4c495053u
 
 /* Everything one container needs; a chunk bound's worth of room beyond the raw bytes covers all headers. */
 struct workspace {
@@ -163,7 +168,7 @@ static void summarise(struct workspace *b, const struct sw_tensor *tensor, struc
     static struct sw_range ranges[MAX_VALUES];
 
     if (sw_plan_needs_summary(plan, tensor->dtype))
-        sw_summary_add(plan, tensor->dtype, b->values, n, &plan->e_max);
+        sw_e_max_raise(sw_kernels_select(NULL), plan, tensor->dtype, b->values, n, &plan->e_max);
     if (sw_summary_bytes(plan, tensor) > sizeof ranges)
         die("more rows than values", "summary");
     sw_summary_init(&b->summary, sw_kernels_select(NULL), plan, tensor, ranges);
@@ -235,7 +240,7 @@ static void make_floats(struct workspace *b)
             for (size_t k = 0; k < COUNT(kinds); k++)
                 for (size_t s = 0; s < COUNT(sizes); s++)
                     make(b, &kinds[k], dtypes[d], plans[p], sizes[s]);
-            make(b, &kinds[p % 2], dtypes[d], plans[p], MAX_VALUES);
+            make(b, &kinds[p % 2], dtypes[d], plans[p], LARGE_VALUES);
         }
 }
 
@@ -264,6 +269,23 @@ static void make_scaled(struct workspace *b)
             }
 }
 
+/* Block Minifloat whose chunks are no whole stripes of tiles: rows end within them, and so do stripes. */
+static void make_cut_stripes(struct workspace *b)
+{
+    static const char *const texts[] = {"bm8-rne", "bm6-b", "bm4"};
+    static const uint64_t dims[][2] = {{50, 1400}, {2, 35001}, {1, MAX_VALUES}, {97, 700}};
+
+    for (size_t t = 0; t < COUNT(texts); t++)
+        for (size_t s = 0; s < COUNT(dims); s++) {
+            struct sw_tensor tensor = {
+                .dtype = t == 1 ? SW_DTYPE_BF16 : SW_DTYPE_F32, .ndim = 2, .shape = {dims[s][0], dims[s][1]}};
+            char size[64];
+
+            snprintf(size, sizeof size, "%zux%zu", (size_t)dims[s][0], (size_t)dims[s][1]);
+            make_tensor(b, &kinds[0], texts[t], size, &tensor);
+        }
+}
+
 static void make_others(struct workspace *b)
 {
     static const struct kind random = {.name = "random", .fill = fill_random}, few = {.name = "few", .fill = fill_few};
@@ -276,6 +298,36 @@ static void make_others(struct workspace *b)
         make(b, &few, other_dtypes[d], "lossless", 1500);
         make(b, &few, other_dtypes[d], "lossless-cold", 1500);
     }
+}
+
+/*
+ * A container of a later day, with a parameter that today's readers skip: the head of one chunk of ten values, made
+ * longer by one record behind the plan's.
+ */
+static void make_later(struct workspace *b)
+{
+    enum { RECORD_AT = 42, RECORD_BYTES = 8, HEAD_BYTES_AT = 24, PARAMS_BYTES_AT = 28 };
+    static const unsigned char record[RECORD_BYTES] = {0x90, 6, 1, 2, 3, 4, 5, 6};
+    static const char name[] = "F32_lossless_later_10";
+    struct sw_tensor tensor = {.dtype = SW_DTYPE_F32, .ndim = 2, .shape = {10, 1}};
+    struct sw_plan plan = sw_plan_lossless();
+    struct sw_container c;
+    size_t len, head_bytes;
+    uint64_t sum;
+
+    fill_normal(b, SW_DTYPE_F32, 10);
+    if (sw_container_init(&c, &tensor, &plan, CONTAINER_ID) != 0)
+        die("no container", name);
+    len = container_make(b, &c, name);
+    memmove(b->bytes + RECORD_AT + RECORD_BYTES, b->bytes + RECORD_AT, len - RECORD_AT);
+    memcpy(b->bytes + RECORD_AT, record, RECORD_BYTES);
+    head_bytes = sw_container_head_bytes(&c) + RECORD_BYTES;
+    sw_store_u32(b->bytes + HEAD_BYTES_AT, (uint32_t)head_bytes);
+    sw_store_u16(b->bytes + PARAMS_BYTES_AT, (uint16_t)(sw_load_u16(b->bytes + PARAMS_BYTES_AT) + RECORD_BYTES));
+    sum = XXH3_64bits_withSeed(b->bytes, head_bytes - 8, HEAD_SEED);
+    sw_store_u64(b->bytes + head_bytes - 8, sum);
+    file_write(b, name, "swc", b->bytes, len + RECORD_BYTES);
+    file_write(b, name, "raw", b->back, c.raw_bytes);
 }
 
 int main(int argc, char **argv)
@@ -292,7 +344,9 @@ int main(int argc, char **argv)
         die(strerror(errno), "scratch");
     make_floats(&b);
     make_scaled(&b);
+    make_cut_stripes(&b);
     make_others(&b);
+    make_later(&b);
     free(b.scratch);
     return 0;
 }

@@ -101,6 +101,39 @@ static void test_init_refuses(void **state)
     assert_int_equal(sw_container_init(&c, &tensor, &plan, 1), SW_CODEC_INVALID);
 }
 
+static const char *why_not(const char *plan_text, uint64_t rows, uint64_t row_values)
+{
+    struct sw_tensor tensor = {.dtype = SW_DTYPE_F32, .ndim = 2, .shape = {rows, row_values}};
+    const char *why = NULL;
+    struct sw_container c;
+    struct sw_plan plan;
+    int rc;
+
+    assert_int_equal(sw_plan_parse(plan_text, &plan), 0);
+    rc = sw_container_check(&tensor, &plan, &why);
+    assert_true((why != NULL) == (rc != 0));
+    assert_int_equal(sw_container_init(&c, &tensor, &plan, 1), rc);
+    return why;
+}
+
+/* A chunk that crosses from one row to the next has all tiles of both, which may be too many for any chunk. */
+static void test_rows_too_long_for_tiles(void **state)
+{
+    (void)state;
+    assert_non_null(why_not("bm8", 2, 200000000));
+    assert_non_null(why_not("bm4", 2, 48ull * (1ull << 32) + 16));
+    assert_non_null(why_not("bm8", 48, 48 * 524288 + 1));
+    assert_non_null(why_not("bm8", 49, 24 * 524288 + 1));
+    assert_null(why_not("bm8", 48, 48 * 524288 - 1));
+    assert_null(why_not("bm8", 49, 24 * 524288 - 1));
+    assert_null(why_not("bm8", 1, 200000000));
+    /* No chunk crosses. */
+    assert_null(why_not("bm8", 2, 4096 * 65536));
+    assert_null(why_not("e4m3", 2, 200000000));
+    assert_null(why_not("bm8", 200000000, 1));
+    assert_non_null(why_not("lossless", 1ull << 40, 1ull << 40));
+}
+
 /* The promised size holds for one value in 64 dimensions as well. */
 static void test_many_dimensions_stay_small(void **state)
 {
@@ -305,6 +338,7 @@ int main(void)
         cmocka_unit_test(test_tensor_size),
         cmocka_unit_test(test_geometry),
         cmocka_unit_test(test_init_refuses),
+        cmocka_unit_test(test_rows_too_long_for_tiles),
         cmocka_unit_test(test_many_dimensions_stay_small),
         cmocka_unit_test(test_head_tells_all),
         cmocka_unit_test(test_head_write_refuses),

@@ -277,6 +277,101 @@ static void test_report_adds_up(void **state)
     free(values);
 }
 
+/* The same by walking all values, in another order of operations. */
+static struct sw_chunk_losses losses_of(const struct type *t, const void *values, const void *back, size_t n)
+{
+    struct sw_chunk_losses all = {0};
+
+    for (size_t i = 0; i < n; i++) {
+        double x = value_of(t, load(t, values, i)), off = fabs(value_of(t, load(t, back, i)) - x) / fabs(x);
+
+        if (x == 0)
+            continue;
+        all.compared++;
+        all.relative_sum += off;
+        all.relative_max = off > all.relative_max ? off : all.relative_max;
+    }
+    return all;
+}
+
+static void assert_losses(const struct type *t, const char *text, const void *values, size_t n)
+{
+    struct sw_tensor tensor = vector_of(t->dtype, n);
+    struct sw_plan plan = plan_for(text, t->dtype, values, n);
+    struct packed p = pack(&tensor, &plan, values);
+    size_t at = p.head_bytes, element = sw_dtype_bytes(t->dtype);
+    struct sw_chunk_losses sum = {0}, expected;
+    unsigned char *back = malloc(n * element);
+    void *scratch = aligned_alloc(64, (sw_chunk_scratch_bytes() + 63) / 64 * 64);
+
+    assert_true(back != NULL && scratch != NULL);
+    for (uint32_t c = 0; c < p.container.chunk_count; c++) {
+        struct sw_chunk_losses part = {.compared = 99};
+        uint64_t offset;
+        size_t bytes;
+
+        sw_container_chunk_range(&p.container, c, &offset, &bytes);
+        assert_int_equal(sw_chunk_losses(test_kernels(), &p.container, c, p.bytes + at, p.chunk_bytes[c],
+                                         (const char *)values + offset, back + offset, bytes, scratch, &part),
+                         0);
+        sw_chunk_losses_add(&sum, &part);
+        at += p.chunk_bytes[c];
+    }
+    expected = losses_of(t, values, back, n);
+    assert_true(sum.relative_max == expected.relative_max);
+    if (sw_plan_is_lossless(&plan, t->dtype)) {
+        assert_true(sum.compared == 0 && expected.relative_max == 0);
+    } else {
+        assert_true(sum.compared == expected.compared && sum.relative_max > 0);
+        assert_true(fabs(sum.relative_sum - expected.relative_sum) <= 1e-9 * expected.relative_sum);
+    }
+    /* A damaged chunk has no losses to tell of. */
+    p.bytes[p.head_bytes] ^= 1;
+    assert_int_equal(sw_chunk_losses(test_kernels(), &p.container, 0, p.bytes + p.head_bytes, p.chunk_bytes[0], values,
+                                     back, (p.container.chunk_count > 1 ? p.container.chunk_values : n) * element,
+                                     scratch, &sum),
+                     SW_CODEC_CORRUPT);
+    free(scratch);
+    free(back);
+    packed_free(&p);
+}
+
+static void test_losses(void **state)
+{
+    static const char *const plans[] = {"sfp-1-4-2", "sfp-1-x-1-rne", "bm8", "int8", "mxfp8-e4m3", "lossless", "gecko"};
+    size_t n = 32768 + N;
+    uint32_t *values = malloc(n * 4);
+
+    (void)state;
+    assert_non_null(values);
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+        for (size_t p = 0; p < sizeof plans / sizeof plans[0]; p++) {
+            fill_finite(&types[i], values, n, 1, p + 1);
+            assert_losses(&types[i], plans[p], values, n);
+        }
+    free(values);
+}
+
+/* Exponents beyond the window stand for themselves, and are counted by encoding and by inspecting. */
+static void test_escapes_are_counted(void **state)
+{
+    struct sw_tensor tensor = vector_of(SW_DTYPE_F32, N);
+    struct sw_plan plan = plan_for("window", SW_DTYPE_F32, NULL, 0);
+    struct sw_chunk_report inspected;
+    uint32_t values[N];
+    uint64_t seed = 4;
+    struct packed p;
+
+    (void)state;
+    for (size_t i = 0; i < N; i++)
+        values[i] = (uint32_t)random_u64(&seed) >> 9 | (i % 1000 == 7 ? 20u : 127u - i % 7) << 23;
+    p = pack(&tensor, &plan, values);
+    assert_int_equal(p.report.escaped, N / 1000);
+    assert_int_equal(sw_chunk_inspect(&p.container, 0, p.bytes + p.head_bytes, p.chunk_bytes[0], &inspected, NULL), 0);
+    assert_int_equal(inspected.escaped, N / 1000);
+    packed_free(&p);
+}
+
 /* Half zeros: the bitmap takes them out, and the container is as small as the rest and a bit a value. */
 static void test_zeros_pay(void **state)
 {
@@ -313,6 +408,8 @@ int main(void)
         cmocka_unit_test(test_nonfinite_chunk_is_lossless),
         cmocka_unit_test(test_signs_kept),
         cmocka_unit_test(test_report_adds_up),
+        cmocka_unit_test(test_losses),
+        cmocka_unit_test(test_escapes_are_counted),
         cmocka_unit_test(test_zeros_pay),
     };
 

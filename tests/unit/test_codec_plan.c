@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "codec/kernels/kernels.h"
+#include "codec/kernels/table.h"
 #include "codec/measure.h"
 #include "codec/plan.h"
 
@@ -103,7 +103,7 @@ static void test_traits(void **state)
     assert_traits("sfp-1-5-10", SW_DTYPE_F16, false, true);
 }
 
-static void test_summary(void **state)
+static void assert_summary(const struct sw_kernels *k)
 {
     const uint32_t f32[] = {0, 0x80000000, 0x00000001, 0x3f800000, 0xc1200000, 0x7f800000, 0xff800001, 0x40000000};
     const uint16_t f16[] = {0x3c00, 0xfc00, 0xc800, 0x7e00, 0};
@@ -111,21 +111,49 @@ static void test_summary(void **state)
     struct sw_plan plan = sw_plan_lossless();
     uint8_t e_max = 0;
 
-    (void)state;
-    sw_summary_add(&plan, SW_DTYPE_F32, f32, 3, &e_max);
+    sw_e_max_raise(k, &plan, SW_DTYPE_F32, f32, 3, &e_max);
     assert_int_equal(e_max, 0);
-    sw_summary_add(&plan, SW_DTYPE_F32, f32, 4, &e_max);
+    sw_e_max_raise(k, &plan, SW_DTYPE_F32, f32, 4, &e_max);
     assert_int_equal(e_max, 127);
-    sw_summary_add(&plan, SW_DTYPE_F32, f32 + 4, 4, &e_max);
+    sw_e_max_raise(k, &plan, SW_DTYPE_F32, f32 + 4, 4, &e_max);
     assert_int_equal(e_max, 130);
-    sw_summary_add(&plan, SW_DTYPE_F32, f32, 4, &e_max);
+    sw_e_max_raise(k, &plan, SW_DTYPE_F32, f32, 4, &e_max);
     assert_int_equal(e_max, 130);
     e_max = 0;
-    sw_summary_add(&plan, SW_DTYPE_F16, f16, 5, &e_max);
+    sw_e_max_raise(k, &plan, SW_DTYPE_F16, f16, 5, &e_max);
     assert_int_equal(e_max, 18);
     e_max = 0;
-    sw_summary_add(&plan, SW_DTYPE_BF16, bf16, 2, &e_max);
+    sw_e_max_raise(k, &plan, SW_DTYPE_BF16, bf16, 2, &e_max);
     assert_int_equal(e_max, 254);
+}
+
+static void test_summary(void **state)
+{
+    (void)state;
+    for (int tier = SW_TIER_SCALAR; tier <= SW_TIER_AVX512; tier++)
+        if (sw_kernels_tier((enum sw_tier)tier) != NULL)
+            assert_summary(sw_kernels_tier((enum sw_tier)tier));
+}
+
+/* That the kernels which are passed are those that are used. */
+static uint32_t all_ones(const struct sw_fields *f, const void *values, size_t n)
+{
+    (void)values;
+    (void)n;
+    return 1u << f->mantissa_bits;
+}
+
+static void test_summary_takes_the_kernels_given(void **state)
+{
+    struct sw_kernels mine = *sw_kernels_tier(SW_TIER_SCALAR);
+    struct sw_plan plan = sw_plan_lossless();
+    const float value = 8;
+    uint8_t e_max = 0;
+
+    (void)state;
+    mine.max_finite = all_ones;
+    sw_e_max_raise(&mine, &plan, SW_DTYPE_F32, &value, 1, &e_max);
+    assert_int_equal(e_max, 1);
 }
 
 static void test_bound(void **state)
@@ -171,9 +199,11 @@ static void test_dtypes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_text_round_trip), cmocka_unit_test(test_text_refused), cmocka_unit_test(test_check),
-        cmocka_unit_test(test_traits),          cmocka_unit_test(test_summary),      cmocka_unit_test(test_bound),
-        cmocka_unit_test(test_kernels_select),  cmocka_unit_test(test_dtypes),
+        cmocka_unit_test(test_text_round_trip), cmocka_unit_test(test_text_refused),
+        cmocka_unit_test(test_check),           cmocka_unit_test(test_traits),
+        cmocka_unit_test(test_summary),         cmocka_unit_test(test_bound),
+        cmocka_unit_test(test_kernels_select),  cmocka_unit_test(test_summary_takes_the_kernels_given),
+        cmocka_unit_test(test_dtypes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,9 +1,10 @@
 /*
  * Every tier writes the same bytes and reports the same counts as portable C, and gives the same values back, from and
- * to buffers that end at an unmapped page. SPILLWAY_TEST_LONG=1 runs it over ten million values and more.
+ * to buffers that end at an unmapped page. SPILLWAY_TEST_LONG runs it over ten million values and more.
  */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,17 +51,24 @@ static void fill(enum kind kind, const struct sw_fields *f, int signs, unsigned 
     }
 }
 
-/* A plan for this type, of any kind that has kernels of its own. */
+/* A plan for this type, of any kind that has kernels or loops of its own. */
 static struct sw_plan plan_at_random(enum sw_dtype dtype, uint64_t *seed)
 {
-    static const char *const words[] = {"gecko", "gecko-delta", "gecko-bias", "lossless", "sfp-1-x-2", "sfp-0-x-3-rne"};
+    static const char *const words[] = {
+        "gecko",      "gecko-delta",   "gecko-bias", "lossless",       "rans",       "window",     "lossless-cold",
+        "sfp-1-x-2",  "sfp-0-x-3-rne", "sfp-1-g-2",  "sfp-0-g-4-sr",   "fpraker",    "mask1",      "bm8",
+        "bm8-b-rne",  "bm6",           "bm5-b",      "bm4-rne",        "bm4-b",      "e4m3",       "e2m1",
+        "e1m6-c",     "e5m0-c",        "fp8uq-e4m3", "fp8uq-e5m2-rne", "mxfp8-e5m2", "mxfp8-e4m3", "mxfp6-e3m2",
+        "mxfp6-e2m3", "mxfp4-e2m1",    "mxint8",     "nvfp4",          "int1",       "int7",       "int16",
+        "int9-c",     "group2",        "group5-rne", "group8",         "grad1",      "grad1-top",
+    };
     static const char *const suffixes[] = {"", "-rne", "-sr"};
     const struct sw_fields *f = sw_fields_of(dtype);
     struct sw_plan plan;
     char text[SW_PLAN_TEXT_BYTES];
 
-    if (random_u64(seed) % 4 == 0)
-        snprintf(text, sizeof text, "%s", words[random_u64(seed) % 6]);
+    if (random_u64(seed) % 4 != 0)
+        snprintf(text, sizeof text, "%s", words[random_u64(seed) % (sizeof words / sizeof words[0])]);
     else
         snprintf(text, sizeof text, "sfp-%u-%u-%u%s", (unsigned)(random_u64(seed) % 2),
                  (unsigned)(1 + random_u64(seed) % f->exponent_bits),
@@ -69,6 +77,16 @@ static struct sw_plan plan_at_random(enum sw_dtype dtype, uint64_t *seed)
     if (plan.rounding == SW_ROUND_STOCHASTIC)
         plan.seed = random_u64(seed);
     return plan;
+}
+
+/* Rows of some length; those that make a matrix of all n values, where there are such. */
+static struct sw_tensor tensor_at_random(enum sw_dtype dtype, size_t n, uint64_t *seed)
+{
+    uint64_t rows = 1 + random_u64(seed) % 70;
+
+    if (n % rows != 0)
+        rows = n % 3 == 0 ? n / 3 : 1;
+    return (struct sw_tensor){.dtype = dtype, .ndim = 2, .shape = {rows, n / rows}};
 }
 
 /* One chunk in guarded buffers, by portable C and by the tier. */
@@ -111,41 +129,109 @@ static void compare_chunk(const struct sw_kernels *k, const struct sw_container 
     guarded_free(&back_portable);
 }
 
-static void compare_tensor(enum sw_dtype dtype, size_t n, unsigned char *values, struct sw_plan plan, void *scratch,
-                           uint64_t *seed)
+/* What a tier finds out about the whole tensor. Free .memory. */
+struct summarised {
+    struct sw_summary summary;
+    void *memory;
+    size_t bytes;
+    uint8_t e_max;
+};
+
+static struct summarised summarise(const struct sw_kernels *k, const struct sw_plan *plan,
+                                   const struct sw_tensor *tensor, const void *values, size_t n)
 {
-    struct sw_tensor tensor = vector_of(dtype, n);
+    struct summarised made = {.bytes = sw_summary_bytes(plan, tensor)};
+    struct sw_plan own = *plan;
+
+    made.memory = calloc(1, made.bytes + 1);
+    assert_non_null(made.memory);
+    sw_summary_init(&made.summary, k, &own, tensor, made.memory);
+    sw_summary_take(&made.summary, 0, values, n);
+    sw_summary_finish(&made.summary, &own);
+    sw_e_max_raise(k, &own, tensor->dtype, values, n, &made.e_max);
+    return made;
+}
+
+static void assert_same_summary(const struct summarised *a, const struct summarised *b)
+{
+    assert_int_equal(a->e_max, b->e_max);
+    assert_int_equal(a->bytes, b->bytes);
+    assert_memory_equal(a->memory, b->memory, a->bytes);
+    assert_memory_equal(&a->summary.range, &b->summary.range, sizeof a->summary.range);
+    assert_true(a->summary.range_total == b->summary.range_total && a->summary.kept_range == b->summary.kept_range);
+    assert_int_equal(a->summary.kept_end, b->summary.kept_end);
+}
+
+static void compare_tensor(const struct sw_tensor *tensor, size_t n, unsigned char *values, struct sw_plan plan,
+                           void *scratch, uint64_t *seed)
+{
+    struct summarised expected = summarise(sw_kernels_tier(SW_TIER_SCALAR), &plan, tensor, values, n);
     struct sw_container c;
 
-    if (sw_plan_needs_summary(&plan, dtype)) {
-        sw_summary_add(&plan, dtype, values, n, &plan.e_max);
+    plan.summary = &expected.summary;
+    if (sw_plan_needs_summary(&plan, tensor->dtype)) {
+        plan.e_max = expected.e_max;
         /* That of another step: some values saturate. */
         if (random_u64(seed) % 4 == 0 && plan.e_max > 0)
             plan.e_max--;
     }
-    assert_int_equal(sw_container_init(&c, &tensor, &plan, 5), 0);
-    for (int tier = SW_TIER_AVX2; tier <= SW_TIER_AVX512; tier++)
-        for (uint32_t i = 0; sw_kernels_tier((enum sw_tier)tier) != NULL && i < c.chunk_count; i++)
-            compare_chunk(sw_kernels_tier((enum sw_tier)tier), &c, i, values, scratch);
+    assert_int_equal(sw_container_init(&c, tensor, &plan, 5), 0);
+    for (int tier = SW_TIER_AVX2; tier <= SW_TIER_AVX512; tier++) {
+        const struct sw_kernels *k = sw_kernels_tier((enum sw_tier)tier);
+        struct summarised got;
+
+        if (k == NULL)
+            continue;
+        got = summarise(k, &plan, tensor, values, n);
+        assert_same_summary(&got, &expected);
+        free(got.memory);
+        for (uint32_t i = 0; i < c.chunk_count; i++)
+            compare_chunk(k, &c, i, values, scratch);
+    }
+    free(expected.memory);
+}
+
+/* Some plan over n values of some kind. */
+static void compare_at_random(enum sw_dtype dtype, size_t n, unsigned char *values, void *scratch, uint64_t *seed)
+{
+    struct sw_tensor tensor = tensor_at_random(dtype, n, seed);
+
+    fill((enum kind)(random_u64(seed) % KINDS), sw_fields_of(dtype), random_u64(seed) % 2 == 0, values, n, seed);
+    compare_tensor(&tensor, n, values, plan_at_random(dtype, seed), scratch, seed);
 }
 
 static void test_tiers_agree(void **state)
 {
     unsigned char *values = malloc(MAX_VALUES * 4);
     void *scratch = aligned_alloc(64, (sw_chunk_scratch_bytes() + 63) / 64 * 64);
-    unsigned turns = getenv("SPILLWAY_TEST_LONG") != NULL ? 4000 : 1000;
-    uint64_t seed = 20261122;
+    bool all = getenv("SPILLWAY_TEST_LONG") != NULL;
+    uint64_t seed = 20261122, compared = 0;
 
     (void)state;
     assert_true(values != NULL && scratch != NULL);
-    for (unsigned turn = 0; turn < turns; turn++) {
-        enum sw_dtype dtype = dtypes[turn % 3];
+    for (unsigned turn = 0; turn < 1000 || (all && compared < 20000000); turn++) {
         size_t n = sizes[random_u64(&seed) % (sizeof sizes / sizeof sizes[0])];
 
-        fill((enum kind)(random_u64(&seed) % KINDS), sw_fields_of(dtype), random_u64(&seed) % 2 == 0, values, n, &seed);
-        compare_tensor(dtype, n, values, plan_at_random(dtype, &seed), scratch, &seed);
+        compare_at_random(dtypes[turn % 3], n, values, scratch, &seed);
+        compared += n;
     }
     free(values);
+    free(scratch);
+}
+
+/* Every size up to where nothing is new any more. */
+static void test_small_sizes(void **state)
+{
+    unsigned char values[700 * 4];
+    void *scratch = aligned_alloc(64, (sw_chunk_scratch_bytes() + 63) / 64 * 64);
+    size_t most = getenv("SPILLWAY_TEST_LONG") != NULL ? 700 : 200;
+    uint64_t seed = 20261125;
+
+    (void)state;
+    assert_non_null(scratch);
+    for (size_t n = 1; n <= most; n++)
+        for (size_t i = 0; i < 3 * sizeof dtypes / sizeof dtypes[0]; i++)
+            compare_at_random(dtypes[i % 3], n, values, scratch, &seed);
     free(scratch);
 }
 
@@ -212,6 +298,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tiers_agree),
+        cmocka_unit_test(test_small_sizes),
         cmocka_unit_test(test_streaming),
         cmocka_unit_test(test_checksums_agree),
     };
