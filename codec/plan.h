@@ -126,7 +126,4 @@ bool sw_plan_is_lossless(const struct sw_plan *plan, enum sw_dtype dtype);
 void sw_e_max_raise(const struct sw_kernels *kernels, const struct sw_plan *plan, enum sw_dtype dtype,
                     const void *values, size_t n, uint8_t *e_max);
 
-/* The same for callers without kernels at hand: by the best that SPILLWAY_CPU_DISABLE leaves, chosen anew. */
-void sw_summary_add(const struct sw_plan *plan, enum sw_dtype dtype, const void *values, size_t n, uint8_t *e_max);
-
 #endif

@@ -1,5 +1,3 @@
-#include <stdlib.h>
-
 #include "codec/fields.h"
 #include "codec/kernels/round.h"
 #include "codec/plan.h"
@@ -31,9 +29,4 @@ void sw_e_max_raise(const struct sw_kernels *kernels, const struct sw_plan *plan
         exponent = sw_fields_exponent_max(f) - 1;
     if (exponent > *e_max)
         *e_max = (uint8_t)exponent;
-}
-
-void sw_summary_add(const struct sw_plan *plan, enum sw_dtype dtype, const void *values, size_t n, uint8_t *e_max)
-{
-    sw_e_max_raise(sw_kernels_select(getenv("SPILLWAY_CPU_DISABLE")), plan, dtype, values, n, e_max);
 }

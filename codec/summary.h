@@ -46,7 +46,8 @@ struct sw_summary {
     struct sw_range range;   /* SW_NEED_RANGE. A caller with a clip value of its own sets it to -alpha, alpha */
     struct sw_range *ranges; /* SW_NEED_RANGES: one a row */
     uint64_t rows;
-    int8_t *tiles;      /* SW_NEED_TILES: row after row of tiles, floor(log2(largest magnitude)) of each */
+    int8_t *tiles; /* SW_NEED_TILES: row after row of tiles, floor(log2(largest magnitude)) of each */
+    size_t tile_count;
     double range_total; /* SW_NEED_RANGES, after sw_summary_finish: sum of hi - lo */
     double kept_range;  /* rows of a larger range are among those that gradients keep by size ... */
     uint64_t kept_end;  /* ... and so are rows of just this range before this one */
@@ -61,6 +62,21 @@ void sw_summary_init(struct sw_summary *s, const struct sw_kernels *kernels, con
 
 /* Takes in n values, the first of which has index `first` in the tensor. */
 void sw_summary_take(struct sw_summary *s, uint64_t first, const void *values, size_t n);
+
+/*
+ * The form in which a summary travels: ranges as pairs of little-endian binary32, one for the tensor or one a row, or a
+ * byte a tile. Bytes of it; 0 where the plan needs none of these.
+ */
+uint64_t sw_summary_stored_bytes(const struct sw_plan *plan, const struct sw_tensor *tensor);
+
+/* Writes so many bytes, before sw_summary_finish. */
+void sw_summary_store(const struct sw_summary *s, unsigned char *out);
+
+/*
+ * Reads them into a summary that was just initialised, instead of taking values in. SW_CODEC_INVALID if len is not
+ * right, or a range is neither finite and in order nor that of a row without finite values (from inf to -inf).
+ */
+int sw_summary_load(struct sw_summary *s, const unsigned char *stored, size_t len);
 
 /* After the last piece. The plan borrows the summary until its last chunk is encoded. */
 void sw_summary_finish(struct sw_summary *s, struct sw_plan *plan);

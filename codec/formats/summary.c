@@ -78,7 +78,8 @@ void sw_summary_init(struct sw_summary *s, const struct sw_kernels *kernels, con
             s->ranges[i] = none;
     } else if (s->need == SW_NEED_TILES) {
         s->tiles = memory;
-        memset(s->tiles, -128, tiles_of(tensor));
+        s->tile_count = tiles_of(tensor);
+        memset(s->tiles, -128, s->tile_count);
     }
 }
 

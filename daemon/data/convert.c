@@ -84,6 +84,9 @@ int sw_convert_put(const Spillway__V1__Put *put, uint64_t session, struct sw_put
                  .group = put->group},
         .format = put->format,
         .e_max = put->e_max,
+        .summary = put->summary.data,
+        .summary_bytes = put->summary.len,
+        .seed = put->seed,
     };
     if (!sw_space_name_valid(put->space)) {
         *why = "a space is named with 1 to 64 of A-Z a-z 0-9 . _ -";

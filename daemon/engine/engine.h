@@ -36,7 +36,8 @@ struct sw_engine {
     struct sw_store *store;
     struct sw_staging *staging;
     struct sw_pool *pool;
-    struct sw_worker own; /* for coding on the reactor */
+    struct sw_worker own;   /* for coding on the reactor */
+    size_t summaries_bytes; /* of all puts under way: the reactor's */
 };
 
 /* SW_INVALID (staging too small), SW_NO_MEMORY, -errno. */

@@ -1,6 +1,9 @@
 #include "daemon/engine/put.h"
 
-#include "codec/summary.h"
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
 #include "daemon/assert.h"
 #include "policies/resolve.h"
 
@@ -20,10 +23,6 @@ static int resolve_plan(const struct sw_put_args *args, struct sw_plan *plan, co
 
     if (rc < 0)
         return rc;
-    if (sw_plan_need(plan, &args->tensor) > SW_NEED_E_MAX) {
-        *why = "this format needs ranges of the whole tensor, and a put does not carry them";
-        return SW_INVALID;
-    }
     if (!sw_plan_needs_summary(plan, args->tensor.dtype))
         return 0;
     if (args->e_max == 0 || args->e_max > UINT8_MAX) {
@@ -32,6 +31,64 @@ static int resolve_plan(const struct sw_put_args *args, struct sw_plan *plan, co
     }
     plan->e_max = (uint8_t)args->e_max;
     return 0;
+}
+
+/* Memory that the summaries of all puts may take: they come in messages, and most formats have none or a few bytes. */
+#define MOST_SUMMARIES_BYTES ((size_t)4 << 20)
+
+/* What the plan must know of the whole tensor, for as long as the put encodes. */
+static int take_summary(struct sw_put *put, const struct sw_put_args *args, struct sw_plan *plan, const char **why)
+{
+    struct sw_engine *engine = put->engine;
+
+    if (args->summary_bytes != sw_summary_stored_bytes(plan, &args->tensor)) {
+        *why = "the summary that came with the put is not of this format and shape";
+        return SW_INVALID;
+    }
+    if (args->summary_bytes == 0)
+        return 0;
+    put->summary_bytes = sw_summary_bytes(plan, &args->tensor);
+    if (put->summary_bytes > MOST_SUMMARIES_BYTES - engine->summaries_bytes) {
+        put->summary_bytes = 0;
+        *why = "too many puts with summaries are under way at this moment: try again after the given time";
+        return SW_RETRY;
+    }
+    engine->summaries_bytes += put->summary_bytes;
+    put->summary_memory = malloc(put->summary_bytes + 1);
+    if (!put->summary_memory)
+        return SW_NO_MEMORY;
+    sw_summary_init(&put->summary, engine->own.kernels, plan, &args->tensor, put->summary_memory);
+    if (sw_summary_load(&put->summary, args->summary, args->summary_bytes) < 0) {
+        *why = "a range of the summary is not finite, or the wrong way round";
+        return SW_INVALID;
+    }
+    sw_summary_finish(&put->summary, plan);
+    return 0;
+}
+
+static void drop_summary(struct sw_put *put)
+{
+    put->engine->summaries_bytes -= put->summary_bytes;
+    free(put->summary_memory);
+    put->summary_memory = NULL;
+    put->summary_bytes = 0;
+}
+
+/*
+ * Where the client names none: a hash of the key and of the generation that is replaced, so that the draws of one step
+ * are not those of the next, and the same history makes the same bytes.
+ */
+static uint64_t seed_for(struct sw_engine *engine, const struct sw_object_spec *spec)
+{
+    struct sw_object *replaced;
+    uint64_t generation = 0;
+
+    if (sw_store_lookup(engine->store, spec->space, spec->name, 0, &replaced) == 0) {
+        generation = replaced->generation;
+        sw_engine_unref(engine, replaced);
+    }
+    return XXH3_64bits_withSeed(spec->name, strlen(spec->name),
+                                XXH3_64bits_withSeed(spec->space, strlen(spec->space), generation));
 }
 
 static void count_stored(struct sw_stats *stats, const struct sw_object *object)
@@ -171,9 +228,16 @@ int sw_put_begin(struct sw_put *put, struct sw_engine *engine, struct sw_mailbox
         *why = "the tensor could not be kept even if all of it were zeros: raise the memory cap";
         return SW_TOO_LARGE;
     }
-    rc = make_object(put, args, &plan, why);
-    if (rc < 0)
+    plan.seed = args->seed;
+    if (plan.seed == 0 && plan.rounding == SW_ROUND_STOCHASTIC)
+        plan.seed = seed_for(engine, &args->spec);
+    rc = take_summary(put, args, &plan, why);
+    if (rc == 0)
+        rc = make_object(put, args, &plan, why);
+    if (rc < 0) {
+        drop_summary(put);
         return rc;
+    }
 
     put->left = put->container.raw_bytes;
     put->object->stored_bytes = sw_container_head_bytes(&put->container);
@@ -186,6 +250,7 @@ int sw_put_begin(struct sw_put *put, struct sw_engine *engine, struct sw_mailbox
     if (rc < 0) {
         count_end(&engine->stats, put->object, rc);
         abandon(put);
+        drop_summary(put);
     }
     return rc;
 }
@@ -220,6 +285,7 @@ static void end(struct sw_put *put)
     struct sw_object *replaced = NULL;
 
     put->ended = true;
+    drop_summary(put);
     if (put->status == 0)
         put->status = sw_store_publish(put->engine->store, put->object, sw_now_ms(), &replaced);
     count_end(&put->engine->stats, put->object, put->status);

@@ -6,6 +6,7 @@
 #ifndef SW_ENGINE_PUT_H
 #define SW_ENGINE_PUT_H
 
+#include "codec/summary.h"
 #include "daemon/engine/engine.h"
 
 /* Chunks of one put between socket and arena at once. */
@@ -42,6 +43,9 @@ struct sw_put {
     void *user;
     struct sw_object *object;
     struct sw_container container;
+    struct sw_summary summary; /* what the plan borrows, if it does */
+    void *summary_memory;
+    size_t summary_bytes; /* of that */
     struct sw_put_slot slots[SW_PUT_SLOTS];
     struct sw_put_slot *filling; /* the slot that receives, or NULL */
     size_t filled;               /* bytes in it */
@@ -58,8 +62,11 @@ struct sw_put {
 struct sw_put_args {
     struct sw_object_spec spec;
     struct sw_tensor tensor;
-    const char *format; /* as asked for; "" leaves it to the policy */
-    uint32_t e_max;     /* summary; 0: none */
+    const char *format;           /* as asked for; "" leaves it to the policy */
+    uint32_t e_max;               /* summary; 0: none */
+    const unsigned char *summary; /* of formats that need more; borrowed during the call */
+    size_t summary_bytes;
+    uint64_t seed; /* of stochastic rounding; 0: of the engine's choice */
     /*
      * The put may stand in line for its first buffer. Not so where bytes of other puts come behind its own on one
      * stream: those puts may hold the very buffers that the line waits for.

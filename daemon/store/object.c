@@ -57,6 +57,7 @@ static struct sw_object *object_make(const struct sw_object_spec *spec, const st
         .references = 1,
         .priority = XXH3_64bits_withSeed(spec->name, strlen(spec->name), salt),
     };
+    object->plan.summary = NULL; /* the put's, and of use to nobody else */
     return object;
 }
 

@@ -241,6 +241,26 @@ class Messages(HostileTest):
         self.assert_refused(invalid, self.honest.answer, self.honest.start_put(pb.Put(space="s", name="n")))
         self.assertEqual(self.honest.stats()["store_objects"], 1)
 
+    def test_summaries_that_do_not_fit(self) -> None:
+        """Ranges of the whole tensor, which some formats need: of the right size, finite, in order."""
+        invalid = wire.INVALID
+        self.refused_put(invalid, "summary", format="int8")
+        self.refused_put(invalid, "summary", format="int8", summary=bytes(7))
+        self.refused_put(invalid, "summary", format="int8", summary=bytes(60_000))
+        self.refused_put(invalid, "summary", format="lossless", summary=bytes(8))
+        self.refused_put(invalid, "summary", format="int8-c", summary=bytes(16))
+        self.refused_put(invalid, "range", format="int8", summary=struct.pack("<2f", 1, -1))
+        self.refused_put(invalid, "range", format="int8", summary=struct.pack("<2f", 0, float("inf")))
+        self.refused_put(invalid, "range", format="e4m3", summary=struct.pack("<2f", float("nan"), 1))
+        tall = pb.TensorDesc(dtype=1, shape=[50_000, 4])
+        self.refused_put(invalid, "summary", format="int8-c", summary=bytes(8), tensor=tall)
+        # Ranges that are not the values' own harm nobody else: values beyond them become their ends.
+        message = self.honest.describe("x", "F32", (4,))
+        message.format, message.summary = "int8", struct.pack("<2f", 0, 1)
+        self.honest.answer(self.honest.start_put(message, struct.pack("<4f", -5, 0, 1, 5)))
+        self.assertEqual(struct.unpack("<4f", self.honest.get("x")), (0, 0, 1, 1))
+        self.honest.free("x")
+
     def test_a_name_is_not_cut_at_its_first_zero(self) -> None:
         self.assert_refused(wire.INVALID, self.honest.put, "kept\0", b"another's bytes")
 

@@ -92,6 +92,47 @@ def test_float32_is_compressed(client):
     assert client.get("a").tobytes() == array.tobytes()
 
 
+# How far off a value may be, as a share of the largest: half a step, or a whole one where draws decide.
+WHOLE_TENSOR_FORMATS = {
+    **{"e4m3": 1 / 16, "e2m1": 1 / 4, "e4m3-c": 1 / 16, "fp8uq-e4m3": 1 / 8, "nvfp4": 1 / 4},
+    **{"int8": 1 / 255, "int4": 1 / 15, "int8-c": 1 / 255, "grad1": 100, "grad1-top": 1.01, "bm8": 1 / 16},
+}
+
+
+@pytest.mark.parametrize("form", WHOLE_TENSOR_FORMATS)
+@pytest.mark.parametrize("shape", [(40, 700), (300, 7), (3, 70_000)])
+def test_formats_that_know_the_whole_tensor(client, form, shape):
+    """The client looks at all values before the first is sent, and the daemon encodes them as they come."""
+    values = np.random.default_rng(5).normal(0, 0.02, shape).astype("f4")
+    info = client.put("t", values, format=form)
+    assert info.format == form and info.stored_bytes < values.nbytes * 0.55
+    back = client.get("t")
+    assert np.abs(back - values).max() <= WHOLE_TENSOR_FORMATS[form] * np.abs(values).max()
+    assert not np.array_equal(back, values)
+
+
+def test_ranges_of_too_many_rows(client):
+    with pytest.raises(spillway.SpillwayError, match="a put carries at most"):
+        client.put("t", np.zeros((20_000, 2), "f4"), format="int8-c")
+    client.put("t", np.full((4, 5), np.nan, "f4"), format="int8")
+    assert np.isnan(client.get("t")).all()
+
+
+def test_draws_follow_the_seed(client):
+    values = np.random.default_rng(6).normal(0, 1, 5000).astype("f4")
+
+    def drawn(name, **options):
+        client.put(name, values, format="sfp-1-8-2-sr", **options)
+        return client.get(name)
+
+    assert np.array_equal(drawn("a", seed=7), drawn("b", seed=7))
+    assert not np.array_equal(drawn("a", seed=7), drawn("a", seed=8))
+    # Without one: of the name, and of the step.
+    first, second = drawn("c"), drawn("c")
+    assert not np.array_equal(first, second) and not np.array_equal(first, drawn("d"))
+    assert abs(float(np.mean([drawn("c") for _ in range(50)], axis=0).mean() - values.mean())) < 0.01
+
+
 def test_get_into(client):
     array = np.random.randn(100).astype("f4")
     client.put("a", array)

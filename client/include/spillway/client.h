@@ -108,6 +108,7 @@ struct sw_put_args {
     const char *format;  /* NULL: the server's policy decides (lossless by default); else "sfp-1-4-2" or another
                             (spillway put --help). "auto" chooses lossless or raw by a look at the values */
     uint32_t timeout_ms; /* 0: the client's */
+    uint64_t seed;       /* of formats that round stochastically; 0: the server makes one of name and generation */
 };
 
 /*

@@ -56,6 +56,7 @@ def put_args(
     group: int,
     format_: str | None,
     timeout: float | None,
+    seed: int = 0,
 ) -> _native.PutArgs:
     dtype = _dtypes.of_name(dtype_name) if dtype_name else _dtypes.of_buffer(loan.format, loan.itemsize)
     if shape is None:
@@ -69,7 +70,7 @@ def put_args(
         raise ValueError(f"{dtype.name} of shape {tuple(shape)} takes {count * dtype.bytes} bytes, not {loan.bytes}")
     sizes = (ctypes.c_uint64 * max(1, len(shape)))(*shape)
     return _native.PutArgs(
-        text(space), text(name), _kind(kind), dtype.number, len(shape), sizes, group, text(format_), ms(timeout)
+        text(space), text(name), _kind(kind), dtype.number, len(shape), sizes, group, text(format_), ms(timeout), seed
     )
 
 

@@ -66,6 +66,7 @@ class PutArgs(ctypes.Structure):
         ("group", c_uint64),
         ("format", c_char_p),
         ("timeout_ms", c_uint32),
+        ("seed", c_uint64),
     ]
 
 

@@ -86,15 +86,17 @@ class Client:
         space: str | None = None,
         group: int = 0,
         format: str | None = None,
+        seed: int = 0,
         timeout: float | None = None,
     ) -> ObjectInfo:
         """Stores a numpy array or any other buffer under `name`, replacing atomically what had it.
 
         dtype ("BF16") and shape say what the bytes mean where the buffer does not. `format` None lets the daemon's
-        policy decide, which is lossless unless somebody said otherwise.
+        policy decide, which is lossless unless somebody said otherwise; "auto" looks at the values. Formats that
+        round stochastically draw by `seed`; 0 lets the daemon make one of the name and of what it replaces.
         """
         loan = lend_readable(data)
-        args = put_args(loan, name, dtype, shape, kind, space, group, format, timeout)
+        args = put_args(loan, name, dtype, shape, kind, space, group, format, timeout, seed)
         return self._submit_put(loan, args, _result_info).result()
 
     def put_async(
@@ -108,11 +110,12 @@ class Client:
         space: str | None = None,
         group: int = 0,
         format: str | None = None,
+        seed: int = 0,
         timeout: float | None = None,
     ) -> Ticket[ObjectInfo]:
         """Like put, but returns at once. The data must stay as it is until the ticket is done."""
         loan = lend_readable(data)
-        args = put_args(loan, name, dtype, shape, kind, space, group, format, timeout)
+        args = put_args(loan, name, dtype, shape, kind, space, group, format, timeout, seed)
         return self._submit_put(loan, args, _result_info)
 
     # Fetching
