@@ -77,7 +77,7 @@ int sw_chunk_losses(const struct sw_kernels *k, const struct sw_container *c, ui
 
 /* Reads an encoded chunk's header and says how its bits are spent (values, zeros, escaped and *_bits, chunk counts).
  * Checks the checksum. `mode` (may be NULL) receives a static name: "raw", "constant", "coded", "window", "dictionary",
- * "zstd", "gecko-delta", "gecko-bias", "sfp". */
+ * "zstd", "rows", "gecko-delta", "gecko-bias", "sfp". */
 int sw_chunk_inspect(const struct sw_container *c, uint32_t index, const void *src, size_t src_bytes,
                      struct sw_chunk_report *report, const char **mode);
 

@@ -11,6 +11,7 @@
 #include "codec/formats/formats.h"
 #include "codec/kernels/cache.h"
 #include "codec/kernels/table.h"
+#include "codec/rows.h"
 
 /* The element at src, repeated. Doubling copies keep this at memory speed for elements of any size. */
 static void constant_fill(const unsigned char *src, size_t element_bytes, unsigned char *dst, size_t dst_bytes)
@@ -199,6 +200,8 @@ int sw_chunk_decode(const struct sw_kernels *k, const struct sw_container *c, ui
         return sw_dictionary_decode(k, &header, &layout, chunk, sw_dtype_bytes(c->tensor.dtype), dst, scratch);
     case SW_CHUNK_ZSTD:
         return sw_cold_decode(&header, &layout, chunk, sw_dtype_bytes(c->tensor.dtype), raw_bytes, dst, scratch);
+    case SW_CHUNK_ROWS:
+        return sw_rows_decode(k, c, &header, &layout, chunk, raw_bytes, dst, scratch);
     case SW_CHUNK_CONSTANT:
         constant_fill(chunk + layout.plane_at, sw_dtype_bytes(c->tensor.dtype), dst, raw_bytes);
         return 0;

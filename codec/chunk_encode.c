@@ -11,6 +11,7 @@
 #include "codec/formats/formats.h"
 #include "codec/kernels/cache.h"
 #include "codec/plane.h"
+#include "codec/rows.h"
 
 /* Fewer do not pay for the slower ways of codes that are no whole bytes. */
 #define MIN_SPARE_BITS 2u
@@ -155,6 +156,9 @@ static uint32_t spare_bits(const struct sw_fields *f, const unsigned char *src, 
     return low < MIN_SPARE_BITS ? 0 : low;
 }
 
+static size_t encode_floats(struct sw_encode_job *job, const void *src, unsigned char *chunk,
+                            struct sw_chunk_header *h);
+
 /* Values that are enough to tell a chunk by a sample of them. */
 #define MIN_SAMPLED (2 * SW_SAMPLE_VALUES)
 
@@ -169,8 +173,13 @@ static size_t encode_sampled(struct sw_encode_job *job, const void *src, unsigne
     size_t chunk_bytes;
 
     sw_sample_values(sample, job->kernels, job->fields, src, job->n);
+    job->rows_likely = plan->format == SW_FORMAT_LOSSLESS && !job->nested && sw_rows_likely(sample);
     if (plan->format == SW_FORMAT_LOSSLESS && sw_dictionary_likely(sample->values, sample->count, job->fields->bytes))
         return 0;
+    chunk_bytes = job->rows_likely ? sw_rows_encode(job, src, encode_floats, chunk, h) : 0;
+    if (chunk_bytes != 0)
+        return chunk_bytes;
+    job->rows_likely = false;
     job->signs_kept = plan->format == SW_FORMAT_SFP && plan->sign_bits == 0 && sample->scan.any_sign;
     if (plan->format != SW_FORMAT_SFP && spare_bits(job->fields, sample->values, sample->count) != 0)
         job->spare_bits = spare_bits(job->fields, src, job->n);
@@ -232,6 +241,9 @@ static size_t encode_floats(struct sw_encode_job *job, const void *src, unsigned
         few = sw_dictionary_likely(values, job->n, job->fields->bytes);
     if (few)
         other_bytes = sw_dictionary_encode(job, values, chunk, h);
+    /* Few values make rows come again by chance, and then are the better way; but they may have been too many. */
+    if (other_bytes == 0 && job->rows_likely)
+        other_bytes = sw_rows_encode(job, values, encode_floats, chunk, h);
     stored_bytes = other_bytes != 0 ? other_bytes : sw_encode_lossless(job, chunk, h);
     other_bytes = cold ? sw_cold_encode(job, values, stored_bytes, chunk, h) : 0;
     return other_bytes != 0 ? other_bytes : stored_bytes;

@@ -6,6 +6,7 @@
 #include "codec/formats/formats.h"
 #include "codec/kernels/table.h"
 #include "codec/plane.h"
+#include "codec/rows.h"
 
 enum {
     AT_CHECKSUM = 0,
@@ -66,6 +67,8 @@ struct sw_chunk_layout sw_chunk_layout(const struct sw_container *c, const struc
         l.payload_end = l.plane_at + (h->base + 1u) * element_bytes;
     } else if (h->mode == SW_CHUNK_ZSTD) {
         l.payload_end = l.plane_at + h->gecko_bytes;
+    } else if (h->mode == SW_CHUNK_ROWS) {
+        l.payload_end = l.plane_at + (uint32_t)sw_rows_list_bytes(h->n * element_bytes);
     } else {
         l.plane_width = h->sign_bits + h->mantissa_bits + (h->mode == SW_CHUNK_SFP ? h->exponent_bits : 0u);
         if (sw_formats_have(h->mode))
@@ -77,7 +80,8 @@ struct sw_chunk_layout sw_chunk_layout(const struct sw_container *c, const struc
         l.gecko_at = (uint32_t)sw_align_up(l.payload_end, align);
         l.rows_at = l.gecko_at + sw_gecko_groups(h->nnz) * GECKO_META_BYTES;
         l.payload_end = l.rows_at + h->gecko_bytes;
-    } else if (h->mode == SW_CHUNK_CODED || h->mode == SW_CHUNK_WINDOW || h->mode == SW_CHUNK_DICTIONARY) {
+    } else if (h->mode == SW_CHUNK_CODED || h->mode == SW_CHUNK_WINDOW || h->mode == SW_CHUNK_DICTIONARY ||
+               h->mode == SW_CHUNK_ROWS) {
         l.gecko_at = l.rows_at = (uint32_t)sw_align_up(l.payload_end, align);
         l.payload_end = l.gecko_at + h->gecko_bytes;
     }
@@ -175,6 +179,10 @@ static int header_check(const struct sw_container *c, uint32_t index, const stru
     case SW_CHUNK_RAW:
     case SW_CHUNK_CONSTANT:
         return plain_fields(h) ? 0 : SW_CODEC_CORRUPT;
+    case SW_CHUNK_ROWS:
+        if (h->n * sw_dtype_bytes(c->tensor.dtype) % SW_ROW_BYTES != 0)
+            return SW_CODEC_CORRUPT;
+        return packed_fields(h) ? 0 : SW_CODEC_CORRUPT;
     case SW_CHUNK_DICTIONARY:
     case SW_CHUNK_ZSTD:
         return packed_fields(h) ? 0 : SW_CODEC_CORRUPT;
@@ -195,6 +203,11 @@ static int header_check(const struct sw_container *c, uint32_t index, const stru
     default:
         return SW_CODEC_UNSUPPORTED;
     }
+}
+
+bool sw_chunk_nests(const unsigned char *chunk, size_t chunk_bytes)
+{
+    return chunk_bytes > HEADER_BYTES && chunk[AT_MODE] != SW_CHUNK_ROWS && chunk[AT_MODE] != SW_CHUNK_ZSTD;
 }
 
 int sw_chunk_header_read(const struct sw_kernels *k, const struct sw_container *c, uint32_t index,

@@ -25,6 +25,7 @@ enum sw_chunk_mode {
     SW_CHUNK_GECKO_BIAS = 6,
     SW_CHUNK_DICTIONARY = 7, /* few distinct values, named by their rank */
     SW_CHUNK_ZSTD = 8,       /* bytes by significance, compressed by zstd */
+    SW_CHUNK_ROWS = 9,       /* rows that come again, and the different ones as a chunk within */
 };
 
 enum sw_chunk_flag {
@@ -42,8 +43,8 @@ struct sw_chunk_header {
     uint32_t nnz;           /* values in its sections: n less those that the zero bitmap takes out */
     uint32_t zeros;         /* values of all zero bits, as far as the encoder looked: float types, except under raw */
     uint32_t payload_bytes; /* from the header's end to the end of the last section */
-    uint32_t gecko_bytes;   /* row payload of the Gecko section; coded exponents: their whole section;
-                             * formats of codec/formats/: scales */
+    uint32_t gecko_bytes;   /* row payload of the Gecko section; coded exponents: their whole section; rows: the inner
+                             * chunk;   formats of codec/formats/: scales */
     uint32_t escapes;       /* coded exponents, window: how many of them stand for themselves */
 };
 
@@ -110,6 +111,9 @@ void sw_chunk_seal(const struct sw_kernels *k, const struct sw_container *c, uin
 int sw_chunk_header_read(const struct sw_kernels *k, const struct sw_container *c, uint32_t index,
                          const unsigned char *chunk, size_t chunk_bytes, struct sw_chunk_header *h,
                          struct sw_chunk_layout *layout);
+
+/* Whether a chunk that begins so may stand within another. */
+bool sw_chunk_nests(const unsigned char *chunk, size_t chunk_bytes);
 
 /* How a chunk with this header spends its bits. */
 void sw_chunk_header_report(const struct sw_container *c, const struct sw_chunk_header *h,

@@ -41,7 +41,7 @@ void sw_chunk_header_report(const struct sw_container *c, const struct sw_chunk_
         .raw_chunks = h->mode == SW_CHUNK_RAW,
     };
     if (h->mode == SW_CHUNK_RAW || h->mode == SW_CHUNK_CONSTANT || h->mode == SW_CHUNK_DICTIONARY ||
-        h->mode == SW_CHUNK_ZSTD) {
+        h->mode == SW_CHUNK_ZSTD || h->mode == SW_CHUNK_ROWS) {
         report->raw_bits = 8 * (uint64_t)h->payload_bytes;
     } else {
         report->sign_bits = nnz * h->sign_bits;
@@ -69,6 +69,8 @@ static const char *mode_name(uint8_t mode)
         return "dictionary";
     case SW_CHUNK_ZSTD:
         return "zstd";
+    case SW_CHUNK_ROWS:
+        return "rows";
     case SW_CHUNK_GECKO_DELTA:
         return "gecko-delta";
     case SW_CHUNK_GECKO_BIAS:

@@ -32,6 +32,8 @@ struct sw_encode_job {
     struct sw_scan scan;
     struct sw_quantised quantised;
     uint32_t spare_bits; /* lowest bits of the mantissa that no value has set, under a lossless plan */
+    bool rows_likely;    /* a sample has rows that come again */
+    bool nested;         /* within another chunk, where not every mode may be */
     bool fallback;       /* lossy plan, non-finite values */
     bool signs_kept;     /* against the plan's wish */
 };

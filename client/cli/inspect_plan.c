@@ -103,6 +103,7 @@ static const char *reason_of(const char *mode)
         {"coded", "some exponents are much more common than others"},
         {"gecko-delta", "exponents are near those of the first row of their group"},
         {"gecko-bias", "exponents are near one bias"},
+        {"rows", "the same rows of 64 bytes come again"},
         {"zstd", "long runs of bytes come again"},
     };
     for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)

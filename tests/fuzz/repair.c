@@ -35,8 +35,8 @@ static void mode_repair(const struct sw_fields *f, struct sw_chunk_header *h)
     if (f == NULL && h->mode != SW_CHUNK_RAW && h->mode != SW_CHUNK_CONSTANT && h->mode != SW_CHUNK_DICTIONARY &&
         h->mode != SW_CHUNK_ZSTD)
         h->mode = any[h->mode % 4];
-    else if (f != NULL && h->mode > SW_CHUNK_ZSTD && !sw_formats_have(h->mode))
-        h->mode = h->mode < 64 ? h->mode % 9 : 16 + h->mode % 13;
+    else if (f != NULL && h->mode > SW_CHUNK_ROWS && !sw_formats_have(h->mode))
+        h->mode = h->mode < 64 ? h->mode % 10 : 16 + h->mode % 13;
 }
 
 static void format_repair(const struct sw_fields *f, struct sw_chunk_header *h)

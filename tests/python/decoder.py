@@ -4,6 +4,7 @@ It is slow and simple on purpose: fields are read where the document has them, b
 calls unsupported or corrupt raises. `decode(data)` returns a Tensor; run as a program it prints what a file holds.
 """
 
+import copy
 import ctypes
 import struct
 import sys
@@ -23,7 +24,7 @@ FIELDS = {1: (23, 8), 2: (7, 8), 3: (10, 5)}  # dtype: (M, E)
 
 HEAD_SEED = int.from_bytes(b"SPILLWAY", "little")
 CHUNK_STEP = 0x9E3779B97F4A7C15
-RAW, SFP, CODED, GECKO_DELTA, WINDOW, CONSTANT, GECKO_BIAS, DICTIONARY, ZSTD = range(9)
+RAW, SFP, CODED, GECKO_DELTA, WINDOW, CONSTANT, GECKO_BIAS, DICTIONARY, ZSTD, ROWS = range(10)
 ESCAPE, ZERO = 62, 63  # symbols of coded exponents
 
 Tensor = namedtuple("Tensor", "dtype shape plan data modes")
@@ -299,6 +300,23 @@ def zstd_decompress(frame, length):
     return out.raw
 
 
+def repeated_rows(head, chunk, at, raw_bytes, inner_bytes):
+    """Rows of 64 bytes by their numbers among the different ones, which are a chunk of their own."""
+    require(raw_bytes % 64 == 0, "whole rows")
+    numbers = struct.unpack_from(f"<{raw_bytes // 64}H", chunk, at)
+    count = 0
+    for number in numbers:
+        require(number <= count, "rows numbered as they come")
+        count += number == count
+    at = up(at + 2 * len(numbers), head.align)
+    inner = copy.copy(head)
+    inner.values = inner.chunk_values = count * 64 // DTYPE_BYTES[head.dtype]
+    inner.chunk_count, inner.shape = 1, [inner.values]
+    raw, mode = decode_chunk(inner, 0, chunk[at:at + inner_bytes])
+    require(mode not in (ROWS, ZSTD), "mode of an inner chunk")
+    return b"".join(raw[64 * number:64 * number + 64] for number in numbers), at + inner_bytes
+
+
 def decode_chunk(head, index, chunk):
     """Returns the chunk's raw bytes and its mode."""
     element = DTYPE_BYTES[head.dtype]
@@ -324,6 +342,8 @@ def decode_chunk(head, index, chunk):
         numbers = [255 - byte for byte in coded_exponents(chunk[at:end], n, escapes, 8)]
         require(max(numbers) <= base, "number in the dictionary")
         raw = b"".join(entries[number] for number in numbers)
+    elif mode == ROWS:
+        raw, end = repeated_rows(head, chunk, at, n * element, row_bytes)
     elif mode == ZSTD:
         end = at + row_bytes
         planes = np.frombuffer(zstd_decompress(chunk[at:end], n * element), np.uint8)

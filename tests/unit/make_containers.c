@@ -120,6 +120,16 @@ static void fill_few(struct workspace *b, enum sw_dtype dtype, size_t n)
         memset(b->values + i * bytes, (int)(random_u64() % 4 % 3), bytes);
 }
 
+/* Rows of 64 bytes, of which there are about twenty different ones. */
+static void fill_repeats(struct workspace *b, enum sw_dtype dtype, size_t n)
+{
+    size_t bytes = n * sw_dtype_bytes(dtype);
+
+    fill_normal(b, dtype, n);
+    for (size_t row = 20; (row + 1) * 64 <= bytes; row++)
+        memcpy(b->values + row * 64, b->values + random_u64() % 20 * 64, 64);
+}
+
 static void die(const char *what, const char *name)
 {
     fprintf(stderr, "make_containers: %s: %s\n", name, what);
@@ -234,6 +244,7 @@ static void make_floats(struct workspace *b)
 {
     static const enum sw_dtype dtypes[] = {SW_DTYPE_F32, SW_DTYPE_BF16, SW_DTYPE_F16};
     static const size_t sizes[] = {1, 7, 64, 65, 513, 1300};
+    static const struct kind repeats = {.name = "repeats", .fill = fill_repeats};
 
     for (size_t d = 0; d < COUNT(dtypes); d++)
         for (size_t p = 0; p < COUNT(plans); p++) {
@@ -242,6 +253,10 @@ static void make_floats(struct workspace *b)
                     make(b, &kinds[k], dtypes[d], plans[p], sizes[s]);
             make(b, &kinds[p % 2], dtypes[d], plans[p], LARGE_VALUES);
         }
+    for (size_t d = 0; d < COUNT(dtypes); d++) {
+        make(b, &repeats, dtypes[d], "lossless", 3200);
+        make(b, &repeats, dtypes[d], "lossless", 3201);
+    }
 }
 
 /* Codes with scales: what matters to them is the shape. */

@@ -51,13 +51,16 @@ enum kind {
     FEW_B,
     WIDE,
     ZEROS,
-    ANY
+    ANY,
+    REPEATS_A,
+    REPEATS_B
 };
 
 static const enum kind scenes[][2] = {
-    {NORMAL, SMALL},    {NORMAL, SPARSE}, {NORMAL, NAN_HEAD}, {NORMAL, NAN_GROUP}, {NORMAL, ALL_NAN},
-    {EQUAL_A, EQUAL_B}, {FEW_A, FEW_B},   {FEW_A, NORMAL},    {POSITIVE, NORMAL},  {RELU, SPARSE},
-    {WIDE, NORMAL},     {ZEROS, NORMAL},  {ANY, POSITIVE},    {EQUAL_A, WIDE},     {RELU, ALL_NAN},
+    {NORMAL, SMALL},        {NORMAL, SPARSE},    {NORMAL, NAN_HEAD}, {NORMAL, NAN_GROUP}, {NORMAL, ALL_NAN},
+    {EQUAL_A, EQUAL_B},     {FEW_A, FEW_B},      {FEW_A, NORMAL},    {POSITIVE, NORMAL},  {RELU, SPARSE},
+    {WIDE, NORMAL},         {ZEROS, NORMAL},     {ANY, POSITIVE},    {EQUAL_A, WIDE},     {RELU, ALL_NAN},
+    {REPEATS_A, REPEATS_B}, {REPEATS_A, NORMAL},
 };
 
 /* Bits of value i of a tensor of this kind. */
@@ -69,6 +72,12 @@ static uint32_t value_of(enum kind kind, const struct sw_fields *f, size_t i, ui
 
     if (zero)
         return 0;
+    if (kind == REPEATS_A || kind == REPEATS_B) {
+        /* Of forty rows of 64 bytes, each in no order. */
+        uint64_t row = i * f->bytes / 64, of_row = ((row * 0x9e3779b1 >> kind) % 40 + 1) << 32 | i * f->bytes % 64;
+
+        return (uint32_t)(random_u64(&of_row) >> 40) & (most / 2 << f->mantissa_bits | ((1u << f->mantissa_bits) - 1));
+    }
     if (kind == ANY)
         return roll & ((sign != 0 ? 0 : 1u << sw_fields_sign_shift(f)) - 1u) & (f->bytes == 2 ? 0xffff : 0xffffffff);
     if (kind == ALL_NAN || (kind == NAN_HEAD && i < 20) || (kind == NAN_GROUP && i / 256 == 1))
@@ -234,9 +243,10 @@ static void scene_play(struct disturbed *d, enum sw_dtype dtype, void *scratch, 
 static void assert_all_seen(const struct seen *seen)
 {
     static const char *const modes[] = {
-        "raw",   "constant",       "sfp",          "coded",   "window",   "dictionary",   "zstd", "gecko-delta",
-        "mx",    "gecko-bias",     "nvfp4",        "integer", "group",    "minifloat",    "mask", "block-minifloat",
-        "fp8uq", "minifloat-rows", "integer-rows", "fpraker", "gradient", "gradient-top",
+        "rows",           "raw",          "constant",    "sfp",      "coded",           "window",
+        "dictionary",     "zstd",         "gecko-delta", "mx",       "gecko-bias",      "nvfp4",
+        "integer",        "group",        "minifloat",   "mask",     "block-minifloat", "fp8uq",
+        "minifloat-rows", "integer-rows", "fpraker",     "gradient", "gradient-top",
     };
 
     for (size_t i = 0; i < COUNT(modes); i++) {

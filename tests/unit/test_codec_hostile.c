@@ -17,7 +17,7 @@
 
 #define MAX_VALUES 13000
 
-enum kind { NORMAL, ZEROS, FEW, DRIFT };
+enum kind { NORMAL, ZEROS, FEW, DRIFT, REPEATS };
 
 /* Small tensors of which each becomes a chunk of this mode: together, all that a decoder meets. */
 static const struct sample {
@@ -59,12 +59,13 @@ static const struct sample {
     {"grad1-top", "gradient-top", SW_DTYPE_BF16, 203, NORMAL},
     {"fpraker", "fpraker", SW_DTYPE_BF16, 203, NORMAL},
     {"mask1", "mask", SW_DTYPE_F32, 203, NORMAL},
-    /* Too large to damage every bit of. Two sets of states; maxima of blocks. */
+    /* Too large to damage every bit of. Rows that come again; two sets of states; maxima of blocks. */
+    {"lossless", "rows", SW_DTYPE_F32, 3200, REPEATS},
     {"rans", "coded", SW_DTYPE_BF16, MAX_VALUES, DRIFT},
 };
 
 #define SAMPLES (sizeof samples / sizeof samples[0])
-#define SMALL_SAMPLES (SAMPLES - 1)
+#define SMALL_SAMPLES (SAMPLES - 2)
 
 static uint32_t value_of(const struct sample *s, const struct sw_fields *f, size_t i, uint64_t *seed)
 {
@@ -74,6 +75,12 @@ static uint32_t value_of(const struct sample *s, const struct sw_fields *f, size
         return (exponent - roll % 3) << f->mantissa_bits | 5;
     if (s->kind == ZEROS && roll % 2 == 0)
         return 0;
+    if (s->kind == REPEATS) {
+        /* Of forty rows of 64 bytes, each in no order. */
+        uint64_t row = i * f->bytes / 64, of_row = ((row * 0x9e3779b1 >> 7) % 40 + 1) << 32 | i * f->bytes % 64;
+
+        return (uint32_t)(random_u64(&of_row) >> 40) & ((exponent << f->mantissa_bits) | 0x7fffff);
+    }
     if (s->kind == DRIFT)
         exponent -= (uint32_t)i / 512 % 3 * 4;
     while (exponent > 1 && random_u64(seed) % 2 == 0)

@@ -289,15 +289,53 @@ static void test_spare_mantissa_bits(void **state)
     }
 }
 
+/* As an embedding's output has them: tokens that come again, of which the chunk stores each once. */
+static void test_repeated_rows(void **state)
+{
+    enum { TOKENS = 300, WIDTH = 96, WORDS = 60 };
+    float *words = malloc(WORDS * WIDTH * sizeof *words), *values = malloc(TOKENS * WIDTH * sizeof *values);
+    struct sw_tensor tensor = vector_of(SW_DTYPE_F32, TOKENS * WIDTH);
+    struct sw_plan plan = sw_plan_lossless();
+    struct sw_chunk_report report;
+    struct packed p;
+    const char *mode;
+    uint64_t seed = 13;
+
+    (void)state;
+    assert_non_null(words);
+    assert_non_null(values);
+    for (size_t i = 0; i < WORDS * WIDTH; i++)
+        words[i] = random_normal(&seed);
+    for (size_t t = 0; t < TOKENS; t++)
+        memcpy(values + t * WIDTH, words + random_u64(&seed) % WORDS * WIDTH, WIDTH * sizeof *values);
+    assert_round_trip(SW_DTYPE_F32, "lossless", values, TOKENS * WIDTH);
+    assert_round_trip(SW_DTYPE_BF16, "lossless", values, 2 * TOKENS * WIDTH);
+    assert_round_trip(SW_DTYPE_F32, "lossless", values, TOKENS * WIDTH - 1);
+    p = pack(&tensor, &plan, values);
+    assert_int_equal(sw_chunk_inspect(&p.container, 0, p.bytes + p.head_bytes, p.chunk_bytes[0], &report, &mode), 0);
+    assert_string_equal(mode, "rows");
+    assert_true(p.len < (WORDS + WORDS / 10) * WIDTH * sizeof *words);
+    packed_free(&p);
+    free(values);
+    free(words);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_spare_mantissa_bits), cmocka_unit_test(test_all_bf16_patterns),
-        cmocka_unit_test(test_all_f16_patterns),    cmocka_unit_test(test_ten_million_f32_words),
-        cmocka_unit_test(test_every_size),          cmocka_unit_test(test_large_chunk_boundaries),
-        cmocka_unit_test(test_every_dtype),         cmocka_unit_test(test_constants),
-        cmocka_unit_test(test_no_values),           cmocka_unit_test(test_scalar),
-        cmocka_unit_test(test_deterministic),       cmocka_unit_test(test_one_outlier),
+        cmocka_unit_test(test_repeated_rows),
+        cmocka_unit_test(test_spare_mantissa_bits),
+        cmocka_unit_test(test_all_bf16_patterns),
+        cmocka_unit_test(test_all_f16_patterns),
+        cmocka_unit_test(test_ten_million_f32_words),
+        cmocka_unit_test(test_every_size),
+        cmocka_unit_test(test_large_chunk_boundaries),
+        cmocka_unit_test(test_every_dtype),
+        cmocka_unit_test(test_constants),
+        cmocka_unit_test(test_no_values),
+        cmocka_unit_test(test_scalar),
+        cmocka_unit_test(test_deterministic),
+        cmocka_unit_test(test_one_outlier),
     };
 
     /* Some take minutes in an emulator. */
