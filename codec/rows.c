@@ -8,19 +8,24 @@ enum {
     SLOT_BITS = 14, /* of the hash table: twice as many as rows */
     SLOTS = 1 << SLOT_BITS,
     NO_ROW = 0xffff,
-    LOOK_BITS = 12,
+    LOOK_BITS = 8,     /* of that for a sample */
     LEAST_REPEATS = 2, /* of sampled rows: one may be chance */
 };
 
+_Static_assert(SW_SAMPLE_VALUES * 4 / SW_ROW_BYTES < UINT8_MAX, "a sample's rows are counted in bytes");
 _Static_assert(MAX_ROWS * 2 <= SLOTS && MAX_ROWS < NO_ROW, "rows have numbers, and slots to spare");
 
+/* Words are turned, each otherwise, so that equal ones do not cancel out. */
 static uint32_t row_hash(const unsigned char *row, uint32_t bits)
 {
     uint64_t hash = 0;
 
-    for (size_t i = 0; i < SW_ROW_BYTES; i += sizeof hash)
-        hash = (hash ^ sw_load_u64(row + i)) * 0x9e3779b97f4a7c15u;
-    return (uint32_t)(hash >> (64 - bits));
+    for (uint32_t i = 0; i < SW_ROW_BYTES / sizeof hash; i++) {
+        uint64_t word = sw_load_u64(row + i * sizeof hash);
+
+        hash ^= word << (7 * i + 1) | word >> (63 - 7 * i);
+    }
+    return (uint32_t)(hash * 0x9e3779b97f4a7c15u >> (64 - bits));
 }
 
 static bool row_is_zero(const unsigned char *row)
@@ -32,16 +37,16 @@ static bool row_is_zero(const unsigned char *row)
 
 bool sw_rows_likely(const struct sw_sample *sample)
 {
-    uint64_t seen[(1 << LOOK_BITS) / 64] = {0};
-    size_t bytes = (size_t)sample->count * sample->fields->bytes;
-    uint32_t repeats = 0;
+    uint8_t last[1 << LOOK_BITS] = {0}; /* row of this hash, counted from 1 */
+    uint32_t rows = sample->count * sample->fields->bytes / SW_ROW_BYTES, repeats = 0;
 
-    for (size_t at = 0; at + SW_ROW_BYTES <= bytes; at += SW_ROW_BYTES) {
-        const unsigned char *row = sample->values + at;
+    for (uint32_t i = 0; i < rows; i++) {
+        const unsigned char *row = sample->values + i * SW_ROW_BYTES;
         uint32_t slot = row_hash(row, LOOK_BITS);
 
-        repeats += (seen[slot / 64] >> slot % 64 & 1) != 0 && !row_is_zero(row);
-        seen[slot / 64] |= (uint64_t)1 << slot % 64;
+        repeats += last[slot] != 0 && memcmp(row, row - (i + 1 - last[slot]) * SW_ROW_BYTES, SW_ROW_BYTES) == 0 &&
+                   !row_is_zero(row);
+        last[slot] = (uint8_t)(i + 1);
     }
     return repeats >= LEAST_REPEATS;
 }
