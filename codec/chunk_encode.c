@@ -171,6 +171,7 @@ static size_t encode_sampled(struct sw_encode_job *job, const void *src, unsigne
     struct sw_sample *sample = &job->scratch->sample;
     struct sw_expectation expected;
     size_t chunk_bytes;
+    uint32_t width;
 
     sw_sample_values(sample, job->kernels, job->fields, src, job->n);
     job->rows_likely = plan->format == SW_FORMAT_LOSSLESS && !job->nested && sw_rows_likely(sample);
@@ -183,13 +184,13 @@ static size_t encode_sampled(struct sw_encode_job *job, const void *src, unsigne
     job->signs_kept = plan->format == SW_FORMAT_SFP && plan->sign_bits == 0 && sample->scan.any_sign;
     if (plan->format != SW_FORMAT_SFP && spare_bits(job->fields, sample->values, sample->count) != 0)
         job->spare_bits = spare_bits(job->fields, src, job->n);
+    width = sample->scan.any_sign + job->fields->mantissa_bits - job->spare_bits;
+    if (plan->format != SW_FORMAT_SFP && sw_encode_zeros_common(sample, width))
+        return sw_encode_sparse(job, src, chunk, h);
     expected = sw_encode_expect(job, sample);
-    if (!sw_encode_zeros_common(sample, (uint32_t)expected.sign_bits + expected.mantissa_bits)) {
-        chunk_bytes = sw_encode_coded(job, &expected, src, chunk, h);
-        if (chunk_bytes != 0)
-            return chunk_bytes;
-    }
-    return plan->format != SW_FORMAT_SFP ? sw_encode_sparse(job, sample, src, chunk, h) : 0;
+    if (sw_encode_zeros_common(sample, (uint32_t)expected.sign_bits + expected.mantissa_bits))
+        return 0;
+    return sw_encode_coded(job, &expected, src, job->n, chunk, h);
 }
 
 /* Coded exponents in one pass: as the plan's hint says, or as a sample does. */
@@ -200,7 +201,7 @@ static size_t encode_expected(struct sw_encode_job *job, const void *src, unsign
     size_t chunk_bytes;
 
     if (sw_encode_expect_hinted(job, &expected)) {
-        chunk_bytes = sw_encode_coded(job, &expected, src, chunk, h);
+        chunk_bytes = sw_encode_coded(job, &expected, src, job->n, chunk, h);
         if (chunk_bytes != 0)
             return chunk_bytes;
     }
@@ -282,6 +283,7 @@ int sw_chunk_encode(const struct sw_kernels *k, const struct sw_container *c, ui
     staged = job.fields != NULL && sw_cache_exceeded(c->raw_bytes);
     chunk = staged ? job.scratch->staging : dst;
     job.place = staged ? dst : NULL;
+    job.src = src;
     if (sw_formats_have(c->plan.format))
         chunk_bytes = sw_formats_encode(&job, index, src, chunk, &header);
     else if (job.fields != NULL)

@@ -24,6 +24,7 @@ struct sw_encode_job {
     const struct sw_container *container;
     const struct sw_fields *fields;
     struct sw_chunk_scratch *scratch;
+    const void *src;                  /* where it comes from */
     unsigned char *place;             /* where the chunk will stay, if it is put together elsewhere; else NULL */
     uint32_t placed_from, placed_end; /* bytes of it that are there already */
     uint64_t first;                   /* index of the chunk's first value in the tensor */
@@ -78,10 +79,11 @@ struct sw_expectation sw_encode_expect(const struct sw_encode_job *job, const st
 bool sw_encode_expect_hinted(const struct sw_encode_job *job, struct sw_expectation *expected);
 
 /*
- * Tries to store values with coded exponents, in one pass over src, as they are expected to be. Returns the chunk's
- * size, or 0 when they are not so, or better stored in the general way; job's scan and counts then mean nothing.
+ * Tries to store values with coded exponents, in one pass over src, as they are expected to be. nnz is fewer than all
+ * where src is scratch->dense, and the bitmap beside it has the zeros. Returns the chunk's size, or 0 when the values
+ * are not so, or better stored in the general way; job's scan and counts then mean nothing.
  */
-size_t sw_encode_coded(struct sw_encode_job *job, const struct sw_expectation *expected, const void *src,
+size_t sw_encode_coded(struct sw_encode_job *job, const struct sw_expectation *expected, const void *src, uint32_t nnz,
                        unsigned char *chunk, struct sw_chunk_header *h);
 
 /* The same for the Gecko plans, of BF16 and F32. */
@@ -91,11 +93,10 @@ size_t sw_encode_gecko(struct sw_encode_job *job, const void *src, unsigned char
 bool sw_encode_zeros_common(const struct sw_sample *sample, uint32_t width);
 
 /*
- * Tries to store lossless values of which many are zeros: takes those out in the pass that reads src. Returns the
- * chunk's size, or 0 when the values are better stored in the general way.
+ * The same for lossless values of which many are zeros: those are taken out first, in a pass over src that reads each
+ * value once. The sample is made anew, of the others.
  */
-size_t sw_encode_sparse(struct sw_encode_job *job, const struct sw_sample *sample, const void *src,
-                        unsigned char *chunk, struct sw_chunk_header *h);
+size_t sw_encode_sparse(struct sw_encode_job *job, const void *src, unsigned char *chunk, struct sw_chunk_header *h);
 
 /*
  * Stores the values in scratch, already scanned and their exponents beside them, in the smallest way that the plan

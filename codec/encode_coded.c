@@ -22,8 +22,10 @@ _Static_assert(PIECE % (SW_RANS_MAX_SETS * SW_RANS_LANES) == 0, "a piece begins 
 /* One chunk on the short way. */
 struct pass {
     struct sw_encode_job *job;
-    const struct sw_sample *sample;
+    const struct sw_sample *sample; /* whose places will be looked at in the next chunk too, or NULL */
     const unsigned char *src;
+    size_t n;                    /* values at src: all, or those that are not zeros */
+    struct sw_rans_ahead ahead;  /* where the next chunk is, for values that were taken out of theirs */
     unsigned char *plane, *copy; /* the plane's other place, or NULL */
     struct sw_plane_code code;
     uint32_t width;
@@ -101,7 +103,12 @@ static struct sw_rans_ahead ahead_of(const struct pass *p, size_t at)
 {
     const struct sw_encode_job *job = p->job;
     size_t back = AHEAD_PIECES * PIECE, value_bytes = job->fields->bytes;
+    struct sw_rans_ahead ahead = p->ahead;
 
+    if (p->n < job->n) {
+        ahead.read += at * ahead.read_share / 256;
+        return ahead;
+    }
     if (at < back)
         at += (job->n + PIECE - 1) / PIECE * PIECE;
     return (struct sw_rans_ahead){
@@ -135,7 +142,7 @@ static void pieces_code(struct pass *p)
 
     job->scan = (struct sw_scan){.all_equal = true};
     job->quantised = (struct sw_quantised){0};
-    for (size_t at = (job->n - 1) / PIECE * PIECE, end = job->n;; end = at, at -= PIECE) {
+    for (size_t at = (p->n - 1) / PIECE * PIECE, end = p->n;; end = at, at -= PIECE) {
         uint8_t *maxima = scratch->maxima + (at >> section->block_log2);
         struct sw_rans_source source = {.bytes = scratch->exponents,
                                         .n = end - at,
@@ -195,12 +202,14 @@ bool sw_encode_expect_hinted(const struct sw_encode_job *job, struct sw_expectat
 }
 
 static struct pass pass_start(struct sw_encode_job *job, const struct sw_expectation *expected, const void *src,
-                              unsigned char *plane)
+                              uint32_t nnz, unsigned char *plane)
 {
     struct pass p = {
         .job = job,
-        .sample = expected->sample,
+        .sample = nnz == job->n ? expected->sample : NULL,
         .src = src,
+        .n = nnz,
+        .ahead = {.read = (uintptr_t)job->src + job->raw_bytes, .read_share = (uint32_t)(job->raw_bytes * 256 / nnz)},
         .plane = plane,
         .code = {*job->fields, expected->sign_bits, 0, expected->mantissa_bits, 0},
         .width = (uint32_t)expected->sign_bits + expected->mantissa_bits,
@@ -223,7 +232,16 @@ static bool as_expected(const struct pass *p, const struct sw_chunk_header *h)
            (uint64_t)job->scan.zeros * p->width <= job->n;
 }
 
-size_t sw_encode_coded(struct sw_encode_job *job, const struct sw_expectation *expected, const void *src,
+/* The bitmap's bits behind the last value are 0, and so is the gap behind it. */
+static void bitmap_write(const struct sw_encode_job *job, const struct sw_chunk_layout *layout, unsigned char *chunk)
+{
+    uint32_t bytes = sw_bitmap_words(job->n) * (uint32_t)sizeof(uint64_t);
+
+    memcpy(chunk + layout->bitmap_at, job->scratch->bitmap, bytes);
+    sw_encode_zero_fill(chunk, layout->bitmap_at + bytes, layout->plane_at);
+}
+
+size_t sw_encode_coded(struct sw_encode_job *job, const struct sw_expectation *expected, const void *src, uint32_t nnz,
                        unsigned char *chunk, struct sw_chunk_header *h)
 {
     struct sw_chunk_layout layout;
@@ -233,16 +251,18 @@ size_t sw_encode_coded(struct sw_encode_job *job, const struct sw_expectation *e
     h->sign_bits = expected->sign_bits;
     h->exponent_bits = job->fields->exponent_bits;
     h->mantissa_bits = expected->mantissa_bits;
+    h->nnz = nnz;
+    h->flags |= nnz < job->n ? SW_CHUNK_ZERO_BITMAP : 0;
     layout = sw_encode_header_finish(job, h);
     if (layout.payload_end > job->raw_bytes)
         return 0;
-    p = pass_start(job, expected, src, chunk + layout.plane_at);
+    p = pass_start(job, expected, src, nnz, chunk + layout.plane_at);
     if (p.whole)
         p.copy = sw_encode_plane_place(job, &layout);
     pieces_code(&p);
     if (!as_expected(&p, h))
         return 0;
-    h->zeros = job->scan.zeros;
+    h->zeros = nnz < job->n ? job->n - nnz : job->scan.zeros;
     if (job->signs_kept)
         h->flags |= SW_CHUNK_SIGNS_KEPT;
     section_tell(&p.section, &job->scratch->rans, h);
@@ -252,8 +272,32 @@ size_t sw_encode_coded(struct sw_encode_job *job, const struct sw_expectation *e
     if (p.copy != NULL)
         sw_encode_plane_placed(job, h, &layout);
     sw_chunk_header_write(job->container, h, chunk);
+    if (nnz < job->n)
+        bitmap_write(job, &layout, chunk);
     sw_encode_zero_fill(chunk, layout.plane_at + (uint32_t)sw_plane_bytes(layout.plane_width, h->nnz), layout.gecko_at);
     sw_rans_section_write(&p.section, job->scratch->maxima, h->nnz, &job->scratch->rans, chunk + layout.gecko_at);
     sw_encode_zero_fill(chunk, layout.payload_end, layout.chunk_bytes);
     return layout.chunk_bytes;
+}
+
+/* Values that are enough to tell the others by a sample of them. */
+#define MIN_DENSE (2 * SW_SAMPLE_VALUES)
+
+size_t sw_encode_sparse(struct sw_encode_job *job, const void *src, unsigned char *chunk, struct sw_chunk_header *h)
+{
+    struct sw_chunk_scratch *scratch = job->scratch;
+    struct sw_expectation expected;
+    uint32_t nnz;
+
+    if ((uintptr_t)src % job->fields->bytes != 0)
+        return 0;
+    nnz = (uint32_t)job->kernels->zeros_squeeze(job->fields, src, job->n, scratch->bitmap, scratch->dense);
+    if (nnz < MIN_DENSE || nnz == job->n)
+        return 0;
+    sw_sample_values(&scratch->sample, job->kernels, job->fields, scratch->dense, nnz);
+    expected = sw_encode_expect(job, &scratch->sample);
+    /* Only where the bitmap is sure to pay: zeros save more plane than it costs. */
+    if ((uint64_t)(job->n - nnz) * (expected.sign_bits + expected.mantissa_bits) <= job->n + job->n / 8)
+        return 0;
+    return sw_encode_coded(job, &expected, scratch->dense, nnz, chunk, h);
 }

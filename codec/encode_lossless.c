@@ -220,28 +220,6 @@ static bool candidate_settle(const struct sw_encode_job *job, struct candidate *
     return chosen->header.payload_bytes < job->raw_bytes;
 }
 
-size_t sw_encode_sparse(struct sw_encode_job *job, const struct sw_sample *sample, const void *src,
-                        unsigned char *chunk, struct sw_chunk_header *h)
-{
-    struct sw_chunk_scratch *scratch = job->scratch;
-    struct candidate dense;
-    uint32_t nnz;
-
-    if ((uintptr_t)src % job->fields->bytes != 0 || !sw_encode_zeros_common(sample, job->fields->mantissa_bits + 1u))
-        return 0;
-    nnz = (uint32_t)job->kernels->zeros_squeeze(job->fields, src, job->n, scratch->bitmap, scratch->dense);
-    if (nnz == 0)
-        return 0;
-    job->kernels->scan(job->fields, scratch->dense, nnz, &job->scan);
-    job->scan.zeros = job->n - nnz;
-    job->kernels->exponents_split(job->fields, scratch->dense, nnz, scratch->dense_exponents);
-    dense = candidate_make(job, scratch->dense, nnz, scratch->dense_exponents);
-    if (!zeros_pay_surely(job, &dense.header) || !candidate_settle(job, &dense))
-        return 0;
-    *h = dense.header;
-    return coded_write(job, &dense, chunk);
-}
-
 size_t sw_encode_lossless(const struct sw_encode_job *job, unsigned char *chunk, struct sw_chunk_header *h)
 {
     struct candidate chosen = candidate_choose(job);

@@ -131,26 +131,33 @@ VEC_INLINE bool part_blocks_rounded(const struct sw_plane_code *code, const stru
     return part_blocks(code, q, in, blocks, exponents, out, found, value_bytes, SW_ROUND_STOCHASTIC);
 }
 
+static const struct sw_quantiser nothing_lost = {.limit = UINT32_MAX, .rounding = SW_ROUND_TRUNCATE};
+
 VEC_TARGET static bool coded_split(const struct sw_plane_code *code, const struct sw_quantiser *q, const void *src,
                                    size_t n, uint8_t *exponents, unsigned char *plane, struct sw_sfp_pass *found)
 {
     uint32_t width = (uint32_t)code->sign_bits + code->mantissa_bits;
     size_t blocks = n / SW_PLANE_BLOCK, done = blocks * SW_PLANE_BLOCK;
+    /* Where the whole mantissa of 16 bits stays, nothing is rounded, and no limit is one. */
+    bool whole = code->fields.bytes == 2 && code->mantissa_bits == code->fields.mantissa_bits;
+    const struct sw_quantiser *by = q == NULL && whole ? &nothing_lost : q;
     struct sw_sfp_pass tail;
-    struct sw_quantiser rest;
+    struct sw_quantiser rest = {0};
     bool finite;
 
-    if (q == NULL || code->fields.exponent_bits != 8 || width == 0 || width > 8 || blocks == 0 ||
-        !upper_suffices(code) || !rounding_fits(code, q))
+    if (by == NULL || code->fields.exponent_bits != 8 || width == 0 || width > 8 || blocks == 0 ||
+        !upper_suffices(code) || !rounding_fits(code, by))
         return sw_split_by_blocks(&TIER_KERNELS, code, q, src, n, exponents, plane, found);
-    finite = code->fields.bytes == 2 ? part_blocks_rounded(code, q, src, blocks, exponents, plane, found, 2)
-                                     : part_blocks_rounded(code, q, src, blocks, exponents, plane, found, 4);
+    finite = code->fields.bytes == 2 ? part_blocks_rounded(code, by, src, blocks, exponents, plane, found, 2)
+                                     : part_blocks_rounded(code, by, src, blocks, exponents, plane, found, 4);
     if (!finite || done == n)
         return finite;
-    rest = *q;
+    if (q != NULL)
+        rest = *q;
     rest.draw += (uint32_t)(done / 2);
-    finite = sw_split_by_blocks(&TIER_KERNELS, code, &rest, (const unsigned char *)src + done * code->fields.bytes,
-                                n - done, exponents + done, plane + blocks * SW_PLANE_ROW_BYTES * width, &tail);
+    finite = sw_split_by_blocks(&TIER_KERNELS, code, q != NULL ? &rest : NULL,
+                                (const unsigned char *)src + done * code->fields.bytes, n - done, exponents + done,
+                                plane + blocks * SW_PLANE_ROW_BYTES * width, &tail);
     sw_split_add(found, &tail);
     return finite;
 }
