@@ -25,6 +25,13 @@ static void mask_encode(struct sw_coding *coding)
     }
 }
 
+/* Of other memory than the codes', which a compiler cannot know. */
+static void ones_make(const uint8_t *restrict codes, uint32_t n, float *restrict out)
+{
+    for (uint32_t i = 0; i < n; i++)
+        out[i] = (float)(int32_t)codes[i];
+}
+
 static bool mask_decode(const struct sw_coding *coding)
 {
     float room[SW_PIECE_VALUES];
@@ -35,8 +42,7 @@ static bool mask_decode(const struct sw_coding *coding)
         float *out = sw_values_room(coding, at, room);
 
         n = piece_length(coding, at);
-        for (uint32_t i = 0; i < n; i++)
-            out[i] = (float)(int32_t)coding->codes[at + i];
+        ones_make(coding->codes + at, n, out);
         sw_values_give(coding, at, n, room);
     }
     return true;
