@@ -51,13 +51,24 @@ VEC_INLINE __m512i state_pop(__m512i x, __m512i freq, __m512i offset)
     return _mm512_add_epi16(_mm512_mullo_epi16(_mm512_srli_epi16(x, 6), freq), offset);
 }
 
+/* A set's states, and their low bytes once more, which were made anyway. */
+struct set {
+    struct states states;
+    __m512i low;
+};
+
+VEC_INLINE struct set set_of(struct states x)
+{
+    return (struct set){x, low_bytes(x)};
+}
+
 /* Takes a group's values off the states. Where a list is too short its count goes below 0 and nothing is read. */
-VEC_INLINE __m512i group_decode(const struct decode_tables *t, uint8_t maximum, struct states *states, __mmask64 live,
+VEC_INLINE __m512i group_decode(const struct decode_tables *t, uint8_t maximum, struct set *set, __mmask64 live,
                                 struct left *left)
 {
-    struct states x = *states;
+    struct states x = set->states;
     /* VPERMB looks at the low six bits of an index: those that are the slot. */
-    __m512i slot = low_bytes(x), freq = _mm512_permutexvar_epi8(slot, t->freq);
+    __m512i slot = set->low, freq = _mm512_permutexvar_epi8(slot, t->freq);
     __m512i offset = _mm512_permutexvar_epi8(slot, t->offset);
     __m512i distance = _mm512_permutexvar_epi8(slot, t->distance), low, high, values;
     __mmask64 starved, escaped;
@@ -75,7 +86,7 @@ VEC_INLINE __m512i group_decode(const struct decode_tables *t, uint8_t maximum, 
         return values;
     high = _mm512_mask_mov_epi8(high, starved, low);
     low = _mm512_mask_expand_epi8(low, starved, _mm512_loadu_si512(left->bytes + left->byte_count));
-    *states = states_of_bytes(low, high);
+    *set = (struct set){states_of_bytes(low, high), low};
     return _mm512_mask_expand_epi8(values, escaped, _mm512_loadu_si512(left->escapes + left->escape_count));
 }
 
@@ -99,11 +110,11 @@ VEC_INLINE bool rounds_decode(struct decoding *d, size_t end, const uint32_t set
     uint32_t block_log2 = d->section->block_log2;
     struct decode_tables t = d->tables;
     struct left left = d->left;
-    struct states x[SW_RANS_MAX_SETS];
+    struct set x[SW_RANS_MAX_SETS];
 
 #pragma GCC unroll 4
     for (uint32_t s = 0; s < sets; s++)
-        x[s] = states_load(d->states + s * LANES);
+        x[s] = set_of(states_load(d->states + s * LANES));
     for (size_t at = 0; at < end; at += sets * LANES) {
 #pragma GCC unroll 4
         for (uint32_t s = 0; s < sets; s++) {
@@ -118,7 +129,7 @@ VEC_INLINE bool rounds_decode(struct decoding *d, size_t end, const uint32_t set
     }
 #pragma GCC unroll 4
     for (uint32_t s = 0; s < sets; s++)
-        states_store(d->states + s * LANES, x[s]);
+        states_store(d->states + s * LANES, x[s].states);
     d->left = left;
     return true;
 }
@@ -145,11 +156,12 @@ VEC_TARGET static bool group_decode_apart(struct decoding *d, size_t at, size_t 
 {
     uint16_t *states = d->states + at / LANES % d->section->sets * LANES;
     __mmask64 live = _bzhi_u64(~0ull, (unsigned)count);
-    struct states before = states_load(states), after = before;
+    struct states before = states_load(states);
+    struct set after = set_of(before);
 
     _mm512_storeu_si512(exponents,
                         group_decode(&d->tables, d->maxima[at >> d->section->block_log2], &after, live, &d->left));
-    states_store(states, states_choose(before, after, live));
+    states_store(states, states_choose(before, after.states, live));
     return (d->left.byte_count | d->left.escape_count) >= 0;
 }
 
