@@ -206,7 +206,7 @@ int sw_dictionary_decode(const struct sw_kernels *k, const struct sw_chunk_heade
                          struct sw_chunk_scratch *scratch)
 {
     const unsigned char *entries = chunk + l->plane_at;
-    uint8_t *ranks = scratch->exponents, most = 0;
+    uint8_t *numbers = scratch->exponents;
     struct sw_rans_section section;
     struct sw_rans_input input;
     int rc = sw_rans_section_read(chunk + l->gecko_at, h->gecko_bytes, h->n, h->escapes, 255, &section, scratch->maxima,
@@ -214,20 +214,8 @@ int sw_dictionary_decode(const struct sw_kernels *k, const struct sw_chunk_heade
 
     if (rc != 0)
         return rc;
-    if (!sw_rans_bytes(k, &section, &input, scratch->maxima, h->n, ranks))
+    if (!sw_rans_bytes(k, &section, &input, scratch->maxima, h->n, numbers) ||
+        !k->entries_take(entries, h->base + 1u, element_bytes, numbers, h->n, dst))
         return SW_CODEC_CORRUPT;
-    for (uint32_t i = 0; i < h->n; i++) {
-        ranks[i] = (uint8_t)(255 - ranks[i]);
-        most = ranks[i] > most ? ranks[i] : most;
-    }
-    if (most > h->base)
-        return SW_CODEC_CORRUPT;
-    /* A copy of known size is a load and a store. */
-    for (uint32_t i = 0; element_bytes == 2 && i < h->n; i++)
-        memcpy(dst + 2 * i, entries + 2 * ranks[i], 2);
-    for (uint32_t i = 0; element_bytes == 4 && i < h->n; i++)
-        memcpy(dst + 4 * i, entries + 4 * ranks[i], 4);
-    for (uint32_t i = 0; element_bytes != 2 && element_bytes != 4 && i < h->n; i++)
-        memcpy(dst + i * element_bytes, entries + ranks[i] * element_bytes, element_bytes);
     return 0;
 }

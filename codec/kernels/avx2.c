@@ -15,6 +15,7 @@ const struct sw_kernels sw_kernels_avx2 = {
     .name = "avx2",
     .checksum = sw_avx2_checksum,
     .stream_copy = stream_copy,
+    .entries_take = sw_scalar_entries_take,
     .scan = sw_scalar_scan,
     .max_finite = max_finite,
     .quantise = sw_scalar_quantise,

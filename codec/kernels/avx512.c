@@ -17,6 +17,7 @@ const struct sw_kernels sw_kernels_avx512 = {
     .name = "avx512",
     .checksum = sw_avx512_checksum,
     .stream_copy = stream_copy,
+    .entries_take = sw_avx512_entries_take,
     .scan = sw_avx512_scan,
     .max_finite = max_finite,
     .quantise = sw_scalar_quantise,

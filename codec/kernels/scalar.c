@@ -5,6 +5,7 @@ const struct sw_kernels sw_kernels_scalar = {
     .name = "scalar",
     .checksum = sw_scalar_checksum,
     .stream_copy = sw_scalar_stream_copy,
+    .entries_take = sw_scalar_entries_take,
     .scan = sw_scalar_scan,
     .max_finite = sw_scalar_max_finite,
     .quantise = sw_scalar_quantise,

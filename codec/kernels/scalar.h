@@ -7,6 +7,8 @@
 /* scalar_bytes.c */
 uint64_t sw_scalar_checksum(const void *bytes, size_t len, uint64_t seed);
 void sw_scalar_stream_copy(void *dst, const void *src, size_t len);
+bool sw_scalar_entries_take(const void *entries, uint32_t count, size_t element_bytes, const uint8_t *numbers, size_t n,
+                            void *out);
 
 /* scalar_values.c */
 void sw_scalar_scan(const struct sw_fields *f, const void *values, size_t n, struct sw_scan *found);

@@ -81,6 +81,13 @@ struct sw_kernels {
     /* memcpy past the caches. */
     void (*stream_copy)(void *dst, const void *src, size_t len);
 
+    /*
+     * A dictionary's reverse: value i is the entry of number 255 - numbers[i]. False, after writing nothing, if one of
+     * them is not below `count`, 1 to 256. Entries, values and numbers of any alignment; n > 0.
+     */
+    bool (*entries_take)(const void *entries, uint32_t count, size_t element_bytes, const uint8_t *numbers, size_t n,
+                         void *out);
+
     /* The largest magnitude but for infinities and NaN; 0 if there is none. Values of any alignment. */
     uint32_t (*max_finite)(const struct sw_fields *f, const void *values, size_t n);
 

@@ -13,6 +13,10 @@ extern const struct sw_kernels sw_kernels_avx2, sw_kernels_avx512;
 uint64_t sw_avx2_checksum(const void *bytes, size_t len, uint64_t seed);
 uint64_t sw_avx512_checksum(const void *bytes, size_t len, uint64_t seed);
 
+/* avx512_entries.c */
+bool sw_avx512_entries_take(const void *entries, uint32_t count, size_t element_bytes, const uint8_t *numbers, size_t n,
+                            void *out);
+
 /* avx512_window.c */
 size_t sw_avx512_window_encode(uint8_t top, const uint8_t *exponents, size_t n, unsigned char *planes,
                                uint8_t *escapes);

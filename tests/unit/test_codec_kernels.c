@@ -168,6 +168,48 @@ static void check_all_zeros(const struct sw_kernels *k)
         }
 }
 
+/* A dictionary of `count` entries, looked up by n numbers, and once with one that it has not. */
+static void check_entries_of(const struct sw_kernels *k, size_t element_bytes, uint32_t count, size_t n, uint64_t *seed)
+{
+    struct guarded entries = guarded_alloc(count * element_bytes), numbers = guarded_alloc(n);
+    struct guarded out = guarded_alloc(n * element_bytes);
+
+    for (size_t i = 0; i < count * element_bytes; i++)
+        entries.at[i] = (unsigned char)random_u64(seed);
+    for (size_t i = 0; i < n; i++)
+        numbers.at[i] = (unsigned char)(255 - random_u64(seed) % count);
+    numbers.at[n / 2] = (unsigned char)(256 - count);
+    assert_true(k->entries_take(entries.at, count, element_bytes, numbers.at, n, out.at));
+    for (size_t i = 0; i < n; i++)
+        assert_memory_equal(out.at + i * element_bytes, entries.at + (255u - numbers.at[i]) * element_bytes,
+                            element_bytes);
+    if (count < 256) {
+        numbers.at[random_u64(seed) % n] = (unsigned char)(255 - count);
+        assert_false(k->entries_take(entries.at, count, element_bytes, numbers.at, n, out.at));
+    }
+    guarded_free(&entries);
+    guarded_free(&numbers);
+    guarded_free(&out);
+}
+
+static void check_entries(const struct sw_kernels *k)
+{
+    static const size_t element_bytes[] = {1, 2, 4, 8, 16}, sizes[] = {1, 15, 16, 31, 33, 64, 65, 200, 1000};
+    static const uint32_t counts[] = {1, 2, 31, 32, 33, 64, 65, 127, 128, 129, 255, 256};
+    uint64_t seed = 11;
+
+    for (size_t e = 0; e < sizeof element_bytes / sizeof element_bytes[0]; e++)
+        for (size_t c = 0; c < sizeof counts / sizeof counts[0]; c++)
+            for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
+                check_entries_of(k, element_bytes[e], counts[c], sizes[i], &seed);
+}
+
+static void test_entries(void **state)
+{
+    (void)state;
+    for_each_tier(check_entries);
+}
+
 static void test_zeros(void **state)
 {
     (void)state;
@@ -180,6 +222,7 @@ int main(void)
         cmocka_unit_test(test_planes),
         cmocka_unit_test(test_scan),
         cmocka_unit_test(test_zeros),
+        cmocka_unit_test(test_entries),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
