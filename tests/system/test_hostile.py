@@ -53,7 +53,7 @@ class Frames(HostileTest):
             ({"version": 0}, wire.VERSION, "header is of an unknown version"),
             ({"version": 2}, wire.VERSION, "header is of an unknown version"),
             ({"type": 0}, wire.PROTOCOL, "unknown type"),
-            ({"type": 23}, wire.PROTOCOL, "unknown type"),
+            ({"type": 35}, wire.PROTOCOL, "unknown type"),
             ({"type": 255}, wire.PROTOCOL, "unknown type"),
             ({"type": wire.WELCOME}, wire.PROTOCOL, "a client sends no"),
             ({"type": wire.PUT_DONE}, wire.PROTOCOL, "a client sends no"),

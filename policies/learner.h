@@ -1,0 +1,70 @@
+/*
+ * Learners as state machines: a step's loss in, bitlengths out. No clocks, no threads, no memory of their own: the same
+ * events give the same decisions everywhere. formats.md's sources: BitChop and BitWave of Schroedinger's FP (arXiv
+ * 2204.13666); what the paper leaves open is written down in POLICIES.md.
+ */
+#ifndef SW_POLICIES_LEARNER_H
+#define SW_POLICIES_LEARNER_H
+
+#include "policies/policy.h"
+
+/* What a learner knows of its run. */
+struct sw_learner_run {
+    uint64_t seed;
+    uint64_t steps; /* of the whole job; 0: not known, and shares of it never come */
+};
+
+/* One step's report: the mean over members. */
+struct sw_learner_event {
+    uint64_t step;
+    double loss;
+    double learning_rate;
+    bool has_paired;
+    double full, current, reduced; /* losses of the same samples at these widths */
+};
+
+/* State of any learner: plain data, copied freely. Fields are the learner's own. */
+struct sw_learner {
+    struct sw_learner_params params;
+    struct sw_learner_run run;
+    struct sw_widths widths;     /* in force */
+    uint8_t mantissa_full, exponent_full;
+    uint8_t phase;
+    bool frozen;
+    uint32_t bad_periods, period_have, resets;
+    uint64_t hold_until;
+    double average, deviation, best, period_sum, learning_rate;
+    uint64_t events;
+};
+
+/* Full widths are those of the format's dtype: F32 23 and 8, BF16 7 and 8. */
+void sw_learner_init(struct sw_learner *l, const struct sw_learner_params *params, const struct sw_learner_run *run,
+                     struct sw_widths full);
+
+/*
+ * Takes a step's loss. Steps ascend; one that does not is SW_INVALID, and nothing changed. A loss that is not finite
+ * restores full widths (*reset). Returns 0; sw_learner_widths tells what holds from now on.
+ */
+int sw_learner_take(struct sw_learner *l, const struct sw_learner_event *event, bool *reset);
+
+/* Full widths from now on: the learning rate's plan or the network changed under it. */
+void sw_learner_restore(struct sw_learner *l);
+
+struct sw_widths sw_learner_widths(const struct sw_learner *l);
+
+/* Widths that a paired probe should try now. False: no probe is due. */
+bool sw_learner_probe(const struct sw_learner *l, uint64_t step, struct sw_widths *reduced);
+
+/* Serialised state: the same on every machine. */
+#define SW_LEARNER_STATE_MAX 512
+size_t sw_learner_save(const struct sw_learner *l, uint8_t out[SW_LEARNER_STATE_MAX]);
+/* 0 or SW_CORRUPT. */
+int sw_learner_load(struct sw_learner *l, const uint8_t *bytes, size_t len);
+
+/*
+ * The integer bitlength of a real-valued n for one tensor at one step: floor n or floor n + 1, so that its mean is n.
+ * From the run's seed, the tensor's name and the step alone.
+ */
+uint32_t sw_learner_draw(double n, uint64_t seed, const char *tensor, uint64_t step);
+
+#endif
