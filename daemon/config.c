@@ -13,9 +13,15 @@
 #include "daemon/config_text.h"
 #include "daemon/config_values.h"
 #include "daemon/engine/staging.h"
+#include "daemon/net/claim.h"
 #include "daemon/store/store.h"
 
 #define MIB (1024u * 1024u)
+
+/* What stands for a default that depends on other options. */
+#define AUTO "auto"
+#define DEFAULT_HTTP_PORT 7412
+
 #define LEAST_MEMORY_BYTES (16u * MIB)
 #define LEAST_STAGING_BYTES (4u * MIB)
 #define MOST_DEFAULT_STAGING_BYTES (64u * MIB)
@@ -44,6 +50,13 @@ static const struct option {
     {"socket", PATH, offsetof(struct sw_config, socket), 0, 0, "a path, or none"},
     {"listen", TCP, offsetof(struct sw_config, tcp_host), 0, 0,
      "tcp:ADDRESS:PORT such as tcp:127.0.0.1:7411, tcp:PORT for loopback, or none"},
+    {"control_socket", PATH, offsetof(struct sw_config, control_socket), 0, 0, "a path, auto or none"},
+    {"control_listen", TCP, offsetof(struct sw_config, control_host), 0, 0,
+     "tcp:ADDRESS:PORT such as tcp:127.0.0.1:7413, tcp:PORT for loopback, or none"},
+    {"control_token_file", PATH, offsetof(struct sw_config, control_token), 0, 0, "a path, or none"},
+    {"control_watchers", NUMBER, offsetof(struct sw_config, control_watchers), 1, 65536, "a number from 1 to 65536"},
+    {"http_listen", TCP, offsetof(struct sw_config, http_host), 0, 0,
+     "tcp:ADDRESS:PORT such as tcp:127.0.0.1:7412, tcp:PORT for loopback, or none"},
     {"insecure", BOOLEAN, offsetof(struct sw_config, insecure), 0, 0, "true or false"},
     {"memory", SIZE, offsetof(struct sw_config, memory_bytes), 0, 0, "a size such as 512M or 8G"},
     {"staging", SIZE, offsetof(struct sw_config, staging_bytes), 0, 0, "a size such as 64M"},
@@ -117,6 +130,14 @@ static bool set_level(const char *value, enum sw_log_level *to)
     return true;
 }
 
+/* The port that belongs to a host. */
+static uint16_t *port_of(struct sw_config *config, const char *host)
+{
+    return host == config->http_host      ? &config->http_port
+           : host == config->control_host ? &config->control_port
+                                          : &config->tcp_port;
+}
+
 static bool option_set(const struct option *o, struct sw_config *config, const char *value)
 {
     void *at = (char *)config + o->offset;
@@ -125,7 +146,7 @@ static bool option_set(const struct option *o, struct sw_config *config, const c
     case PATH:
         return set_path(at, value);
     case TCP:
-        return sw_value_tcp(value, at, &config->tcp_port);
+        return sw_value_tcp(value, at, port_of(config, at));
     case SIZE:
         return sw_value_size(value, at);
     case DURATION:
@@ -198,6 +219,9 @@ void sw_config_defaults(struct sw_config *config)
         .request_timeout_ms = 60000,
         .max_request_timeout_ms = 600000,
         .stall_timeout_ms = 30000,
+        .control_socket = AUTO,
+        .http_host = AUTO,
+        .control_watchers = 1024,
         .log_level = SW_LOG_INFO,
     };
     default_socket(config->socket);
@@ -330,6 +354,42 @@ static uint64_t default_index_bytes(uint64_t memory_bytes)
     return memory_bytes / 32 > small ? memory_bytes / 32 : small;
 }
 
+/* Beside the data socket: "spillway.sock" gets "spillway-control.sock". None where that is no path for a socket. */
+static void default_control_socket(struct sw_config *config)
+{
+    const char *socket = config->socket;
+    size_t len = strlen(socket);
+
+    if (len > 5 && strcmp(socket + len - 5, ".sock") == 0)
+        len -= 5;
+    config->control_socket[0] = '\0';
+    if (socket[0] && len + sizeof "-control.sock" <= SW_SOCKET_PATH_CAP)
+        snprintf(config->control_socket, SW_CONFIG_PATH_CAP, "%.*s-control.sock", (int)len, socket);
+}
+
+static bool beyond_loopback(const struct sw_config *config, const char *host)
+{
+    return host[0] && !sw_value_is_loopback(host) && !config->insecure;
+}
+
+static bool complete_control(struct sw_config *config, char error[SW_CONFIG_ERROR_CAP])
+{
+    if (strcmp(config->control_socket, AUTO) == 0)
+        default_control_socket(config);
+    if (strcmp(config->http_host, AUTO) == 0) {
+        strcpy(config->http_host, "127.0.0.1");
+        config->http_port = DEFAULT_HTTP_PORT;
+        config->http_may_fail = true;
+    }
+    if (config->control_socket[0] && strcmp(config->control_socket, config->socket) == 0)
+        return fail(error, "control_socket: the data plane listens there: choose another path");
+    if (beyond_loopback(config, config->control_host) || beyond_loopback(config, config->http_host))
+        return fail(error,
+                    "control_listen, http_listen: plain TCP beyond loopback lets anybody on the network in: use a "
+                    "loopback address, or set insecure = \"true\" if the network is yours alone");
+    return true;
+}
+
 bool sw_config_complete(struct sw_config *config, char error[SW_CONFIG_ERROR_CAP])
 {
     if (!config->socket[0] && !config->tcp_host[0])
@@ -356,7 +416,7 @@ bool sw_config_complete(struct sw_config *config, char error[SW_CONFIG_ERROR_CAP
         return fail(error, "window: at least 4M: what open puts hold of it, and the largest body of a frame beside");
     if (config->request_timeout_ms > config->max_request_timeout_ms)
         return fail(error, "request_timeout: at most max_request_timeout");
-    return true;
+    return complete_control(config, error);
 }
 
 static void print_value(const struct option *o, const struct sw_config *config)
@@ -368,9 +428,9 @@ static void print_value(const struct option *o, const struct sw_config *config)
         printf("\"%s\"", *(const char *)at ? (const char *)at : "none");
         break;
     case TCP:
-        if (config->tcp_host[0])
-            printf(strchr(config->tcp_host, ':') ? "\"tcp:[%s]:%u\"" : "\"tcp:%s:%u\"", config->tcp_host,
-                   config->tcp_port);
+        if (*(const char *)at)
+            printf(strchr(at, ':') ? "\"tcp:[%s]:%u\"" : "\"tcp:%s:%u\"", (const char *)at,
+                   *port_of((struct sw_config *)(uintptr_t)config, at));
         else
             printf("\"none\"");
         break;

@@ -23,6 +23,13 @@ struct sw_config {
     char socket[SW_CONFIG_PATH_CAP];   /* unix socket; "" for none */
     char tcp_host[SW_CONFIG_HOST_CAP]; /* numeric; "" for no TCP listener */
     uint16_t tcp_port;
+    char control_socket[SW_CONFIG_PATH_CAP]; /* gRPC; "" for none */
+    char control_host[SW_CONFIG_HOST_CAP];   /* "" for no TCP */
+    char http_host[SW_CONFIG_HOST_CAP];      /* "" for no HTTP */
+    char control_token[SW_CONFIG_PATH_CAP];  /* file; "" for none */
+    uint16_t control_port, http_port;
+    bool http_may_fail; /* nobody asked for it: a port that is taken is no error */
+    uint32_t control_watchers;
     bool insecure;         /* plain TCP beyond loopback is wanted all the same */
     uint64_t memory_bytes; /* everything that holds tensors: arena, staging and index */
     uint64_t staging_bytes;

@@ -21,7 +21,20 @@ static const char doc[] =
     "A configuration file holds the same options, a line each: memory = \"8G\". Flags win over the file. "
     "SIGTERM ends the daemon cleanly.";
 
-enum { OPT_CHECK = 256, OPT_STAGING, OPT_INSECURE, OPT_GRACE, OPT_LOG_LEVEL, OPT_THREADS, OPT_QUOTA, OPT_SET };
+enum {
+    OPT_CHECK = 256,
+    OPT_STAGING,
+    OPT_INSECURE,
+    OPT_GRACE,
+    OPT_LOG_LEVEL,
+    OPT_THREADS,
+    OPT_QUOTA,
+    OPT_SET,
+    OPT_CONTROL,
+    OPT_CONTROL_LISTEN,
+    OPT_TOKEN,
+    OPT_HTTP
+};
 
 static const struct argp_option flags[] = {
     {"socket", 's', "PATH", 0, "Unix socket to listen at; none for none", 0},
@@ -31,6 +44,13 @@ static const struct argp_option flags[] = {
     {"quota", OPT_QUOTA, "SIZE", 0, "Most stored bytes of any one space (default: none)", 0},
     {"codec-threads", OPT_THREADS, "N", 0, "Threads that encode and decode (default: one per core)", 0},
     {"grace", OPT_GRACE, "TIME", 0, "How long a lost client's groups are kept (default: 10s)", 0},
+    {"control-socket", OPT_CONTROL, "PATH", 0,
+     "Unix socket of the control plane, gRPC; none for none (default: beside the data socket, NAME-control.sock)", 0},
+    {"control-listen", OPT_CONTROL_LISTEN, "ENDPOINT", 0, "The control plane over TCP, too (default: none)", 0},
+    {"control-token-file", OPT_TOKEN, "FILE", 0,
+     "Who sends the token in it may push policies over TCP; nobody may without (default: none)", 0},
+    {"http", OPT_HTTP, "ENDPOINT", 0,
+     "Where /metrics, /stats.json and /healthz are; none for none (default: tcp:127.0.0.1:7412, if it is free)", 0},
     {"insecure", OPT_INSECURE, NULL, 0, "Allow plain TCP beyond loopback", 0},
     {"log-level", OPT_LOG_LEVEL, "LEVEL", 0, "debug, info, warning or error (default: info)", 0},
     {"set", OPT_SET, "OPTION=VALUE", 0, "Any option of the configuration file", 0},
@@ -97,6 +117,18 @@ static error_t parse_flag(int key, char *value, struct argp_state *state)
         return 0;
     case OPT_GRACE:
         note_named(noted, state, "grace", value);
+        return 0;
+    case OPT_CONTROL:
+        note_named(noted, state, "control_socket", value);
+        return 0;
+    case OPT_CONTROL_LISTEN:
+        note_named(noted, state, "control_listen", value);
+        return 0;
+    case OPT_TOKEN:
+        note_named(noted, state, "control_token_file", value);
+        return 0;
+    case OPT_HTTP:
+        note_named(noted, state, "http_listen", value);
         return 0;
     case OPT_INSECURE:
         note_named(noted, state, "insecure", "true");

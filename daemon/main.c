@@ -10,18 +10,24 @@
 #include <sys/stat.h>
 
 #include "daemon/config.h"
+#include "daemon/control/control.h"
+#include "daemon/control/http.h"
 #include "daemon/data/server.h"
+#include "daemon/data/session.h"
 #include "daemon/flags.h"
 #include "daemon/stats/log.h"
 
-/* Descriptors beside those of connections. */
-#define OTHER_DESCRIPTORS 64
+/* Descriptors beside those of connections: our own, and those of control plane and HTTP, which have no limit that they
+ * would share with the data plane. */
+#define OTHER_DESCRIPTORS 512
 
 struct daemon {
     uv_loop_t loop;
     uv_signal_t term, interrupt;
     struct sw_engine engine;
     struct sw_server server;
+    struct sw_control *control; /* NULL: none */
+    struct sw_http *http;       /* NULL: none */
 };
 
 static void raise_descriptor_limit(uint32_t connections)
@@ -99,13 +105,66 @@ static int start_server(struct daemon *d, const struct sw_config *config)
     return rc;
 }
 
+static bool session_connected(void *user, uint64_t session)
+{
+    struct daemon *d = user;
+    return sw_session_connected(&d->server, session);
+}
+
+static int start_control(struct daemon *d, const struct sw_config *config)
+{
+    char error[SW_CONTROL_ERROR_CAP];
+    struct sw_control_options options = {
+        .unix_path = config->control_socket[0] ? config->control_socket : NULL,
+        .tcp_host = config->control_host[0] ? config->control_host : NULL,
+        .tcp_port = config->control_port,
+        .token_file = config->control_token[0] ? config->control_token : NULL,
+        .max_watchers = config->control_watchers,
+        .version = SPILLWAY_VERSION,
+        .session_connected = session_connected,
+        .user = d,
+    };
+
+    if (!options.unix_path && !options.tcp_host)
+        return 0;
+    if (options.unix_path)
+        make_socket_directory(options.unix_path);
+    int rc = sw_control_start(&d->loop, &d->engine, &options, &d->control, error);
+    if (rc < 0)
+        sw_log(SW_LOG_ERROR, error, NULL);
+    return rc;
+}
+
+static int start_http(struct daemon *d, const struct sw_config *config)
+{
+    struct sw_http_options options = {
+        .host = config->http_host, .port = config->http_port, .version = SPILLWAY_VERSION};
+    char port[SW_LOG_NUMBER_CAP];
+
+    if (!config->http_host[0])
+        return 0;
+    int rc = sw_http_start(&d->engine, &options, &d->http);
+    if (rc < 0)
+        sw_log(config->http_may_fail ? SW_LOG_WARNING : SW_LOG_ERROR,
+               "no HTTP: cannot listen there: choose another http_listen, or none", "address", config->http_host,
+               "port", sw_log_u64(port, config->http_port), "error", sw_status_text(rc), NULL);
+    return config->http_may_fail ? 0 : rc;
+}
+
+static void stop_all(struct daemon *d)
+{
+    sw_control_stop(d->control);
+    sw_http_stop(d->http);
+    sw_server_stop(&d->server);
+}
+
 static void stop(uv_signal_t *watcher, int number)
 {
     struct daemon *d = watcher->data;
 
     (void)number;
     sw_log(SW_LOG_INFO, "shutting down", NULL);
-    sw_server_stop(&d->server);
+    stop_all(d);
     uv_close((uv_handle_t *)&d->term, NULL);
     uv_close((uv_handle_t *)&d->interrupt, NULL);
     /* libuv has put the default actions back: a second signal must not kill us on the way out. */
@@ -126,11 +185,14 @@ static void watch_signals(struct daemon *d)
 static void log_ready(const struct daemon *d, const struct sw_config *config)
 {
     char memory[SW_LOG_NUMBER_CAP], threads[SW_LOG_NUMBER_CAP], port[SW_LOG_NUMBER_CAP];
+    char control_port[SW_LOG_NUMBER_CAP], http_port[SW_LOG_NUMBER_CAP];
 
     sw_log(SW_LOG_INFO, "ready", "version", SPILLWAY_VERSION, "socket", config->socket[0] ? config->socket : "none",
            "tcp", config->tcp_host[0] ? config->tcp_host : "none", "tcp_port", sw_log_u64(port, d->server.tcp_port),
            "memory_bytes", sw_log_u64(memory, config->memory_bytes), "codec_threads",
-           sw_log_u64(threads, config->codec_threads), NULL);
+           sw_log_u64(threads, config->codec_threads), "control", d->control ? config->control_socket : "none",
+           "control_port", sw_log_u64(control_port, d->control ? sw_control_port(d->control) : 0), "http_port",
+           sw_log_u64(http_port, d->http ? sw_http_port(d->http) : 0), NULL);
 }
 
 static int run(struct daemon *d, const struct sw_config *config)
@@ -140,10 +202,19 @@ static int run(struct daemon *d, const struct sw_config *config)
         return rc;
     rc = start_server(d, config);
     if (rc == 0) {
+        rc = start_control(d, config);
+        if (rc == 0)
+            rc = start_http(d, config);
+        if (rc < 0)
+            stop_all(d);
+    }
+    if (rc == 0) {
         watch_signals(d);
         log_ready(d, config);
     }
     uv_run(&d->loop, UV_RUN_DEFAULT);
+    sw_http_finish(d->http);
+    sw_control_finish(d->control);
     sw_server_finish(&d->server);
     sw_engine_finish(&d->engine);
     return rc;

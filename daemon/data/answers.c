@@ -1,7 +1,5 @@
 #include "daemon/data/answers.h"
 
-#include <string.h>
-
 #include "daemon/data/convert.h"
 #include "daemon/data/send.h"
 #include "daemon/data/session.h"
@@ -132,65 +130,20 @@ int sw_answer_free_group(struct sw_conn *conn, uint32_t request, const Spillway_
     return 0;
 }
 
-/* What goes up and down, asked of its owners. */
-struct gauge {
-    const char *name;
-    uint64_t value;
-};
-
-#define MAX_GAUGES 32
-
-static size_t read_gauges(const struct sw_server *server, struct gauge *gauges)
-{
-    struct sw_engine *engine = server->engine;
-    struct sw_store_stats store;
-    struct sw_ram_stats ram;
-    struct sw_staging_stats staging;
-
-    sw_store_stats(engine->store, &store);
-    sw_ram_stats(engine->ram, &ram);
-    sw_staging_stats(engine->staging, &staging);
-    const struct gauge now[] = {
-        {"uptime_ms", sw_now_ms() - server->started_ms},
-        {"connections_open", server->conn_count},
-        {"sessions_open", server->session_count},
-        {"store_spaces", store.spaces},
-        {"store_objects", store.objects},
-        {"store_groups", store.groups},
-        {"store_raw_bytes", store.raw_bytes},
-        {"store_stored_bytes", store.stored_bytes},
-        {"store_unpublished_objects", store.unpublished_objects},
-        {"store_lingering_objects", store.lingering_objects},
-        {"index_cap_bytes", store.index_cap_bytes},
-        {"index_used_bytes", store.index_bytes},
-        {"ram_cap_bytes", ram.cap_bytes},
-        {"ram_used_bytes", ram.used_bytes},
-        {"ram_content_bytes", ram.content_bytes},
-        {"ram_resident_bytes", ram.resident_bytes},
-        {"staging_cap_bytes", staging.total_bytes},
-        {"staging_used_bytes", staging.used_bytes},
-        {"staging_waiting", staging.waiting},
-    };
-    _Static_assert(sizeof now / sizeof now[0] <= MAX_GAUGES, "room for every gauge");
-    memcpy(gauges, now, sizeof now);
-    return sizeof now / sizeof now[0];
-}
-
 int sw_answer_stats(struct sw_conn *conn, uint32_t request)
 {
     Spillway__V1__StatsDone done = SPILLWAY__V1__STATS_DONE__INIT;
-    Spillway__V1__Counter counters[MAX_GAUGES + SW_COUNTER_LIMIT], *pointers[MAX_GAUGES + SW_COUNTER_LIMIT];
-    struct gauge gauges[MAX_GAUGES];
-    size_t n = read_gauges(conn->server, gauges);
+    Spillway__V1__Counter counters[SW_ENGINE_METRICS], *pointers[SW_ENGINE_METRICS];
+    struct sw_metric metrics[SW_ENGINE_METRICS];
+    size_t n = sw_engine_metrics(conn->server->engine, metrics);
 
-    for (size_t i = 0; i < n + SW_COUNTER_LIMIT; i++) {
-        enum sw_counter counter = (enum sw_counter)(i - n);
+    for (size_t i = 0; i < n; i++) {
         spillway__v1__counter__init(&counters[i]);
-        counters[i].name = (char *)(uintptr_t)(i < n ? gauges[i].name : sw_counter_name(counter));
-        counters[i].value = i < n ? gauges[i].value : sw_stats_get(&conn->server->engine->stats, counter);
+        counters[i].name = (char *)(uintptr_t)metrics[i].name;
+        counters[i].value = metrics[i].value;
         pointers[i] = &counters[i];
     }
-    done.n_counters = n + SW_COUNTER_LIMIT;
+    done.n_counters = n;
     done.counters = pointers;
     sw_send_message(conn, SW_FRAME_STATS_DONE, request, &done.base);
     return 0;

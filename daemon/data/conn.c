@@ -54,6 +54,7 @@ static void conn_free(struct sw_conn *conn)
     if (conn->next)
         conn->next->link = conn->link;
     conn->server->conn_count--;
+    conn->server->engine->stats.connections_open = conn->server->conn_count;
     sw_parser_finish(&conn->parser);
     free(conn->memory);
     free(conn);
@@ -120,6 +121,7 @@ static void conn_list(struct sw_server *server, struct sw_conn *conn)
         server->conns->link = &conn->next;
     server->conns = conn;
     server->conn_count++;
+    server->engine->stats.connections_open = server->conn_count;
 }
 
 /*

@@ -2,15 +2,13 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include "daemon/data/conn.h"
 #include "daemon/data/request.h"
 #include "daemon/data/send.h"
 #include "daemon/data/session.h"
+#include "daemon/net/claim.h"
 #include "daemon/stats/log.h"
 
 #define BACKLOG 128
@@ -114,34 +112,9 @@ static void tick(uv_timer_t *timer)
         accept_waiting(server);
 }
 
-/* A socket file that nobody listens at is a leftover of a daemon that died: it may go. */
-static int remove_stale_socket(const char *path)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    struct stat st;
-
-    if (lstat(path, &st) < 0)
-        return 0;
-    if (!S_ISSOCK(st.st_mode))
-        return UV_EEXIST;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return uv_translate_sys_error(errno);
-    memcpy(address.sun_path, path, strlen(path) + 1);
-    bool alive = connect(fd, (struct sockaddr *)&address, sizeof address) == 0 || errno != ECONNREFUSED;
-    close(fd);
-    if (alive)
-        return UV_EADDRINUSE;
-    return unlink(path) == 0 ? 0 : uv_translate_sys_error(errno);
-}
-
 static int listen_unix(struct sw_server *server, const char *path)
 {
-    struct sockaddr_un address;
-
-    if (strlen(path) >= sizeof address.sun_path)
-        return UV_ENAMETOOLONG;
-    int rc = remove_stale_socket(path);
+    int rc = sw_socket_claim(path);
     if (rc < 0)
         return rc;
     /* The file must never exist with a wider mode, not even for a moment. */
@@ -229,8 +202,7 @@ static struct sw_get_share get_share(struct sw_engine *engine)
 int sw_server_start(struct sw_server *server, uv_loop_t *loop, struct sw_engine *engine,
                     const struct sw_server_options *options, const char **what)
 {
-    *server = (struct sw_server){
-        .loop = loop, .engine = engine, .options = *options, .get_share = get_share(engine), .started_ms = sw_now_ms()};
+    *server = (struct sw_server){.loop = loop, .engine = engine, .options = *options, .get_share = get_share(engine)};
     *what = "memory";
     server->arena = (struct sw_message_arena){.memory = malloc(SW_MESSAGE_ARENA_BYTES), .cap = SW_MESSAGE_ARENA_BYTES};
     if (!server->arena.memory)

@@ -51,7 +51,6 @@ struct sw_server {
     struct sw_session *sessions;
     uint32_t session_count;
     uint64_t last_session_id;
-    uint64_t started_ms;
     uint64_t stop_by_ms; /* 0: not stopping */
 };
 

@@ -23,6 +23,7 @@ struct sw_session *sw_session_create(struct sw_server *server, struct sw_conn *c
         server->sessions->link = &session->next;
     server->sessions = session;
     server->session_count++;
+    server->engine->stats.sessions_open = server->session_count;
     sw_stats_add(&server->engine->stats, SW_COUNT_sessions, 1);
     return session;
 }
@@ -43,6 +44,14 @@ struct sw_session *sw_session_find(struct sw_server *server, const uint8_t *secr
         if (secret_equal(s->secret, secret))
             return s;
     return NULL;
+}
+
+bool sw_session_connected(const struct sw_server *server, uint64_t id)
+{
+    for (const struct sw_session *s = server->sessions; s; s = s->next)
+        if (s->id == id)
+            return s->conn != NULL;
+    return false;
 }
 
 void sw_session_attach(struct sw_session *session, struct sw_conn *conn)
@@ -76,6 +85,7 @@ uint64_t sw_session_end(struct sw_session *session)
     if (session->next)
         session->next->link = session->link;
     server->session_count--;
+    server->engine->stats.sessions_open = server->session_count;
     free(session);
     return freed;
 }

@@ -28,6 +28,9 @@ struct sw_session *sw_session_create(struct sw_server *server, struct sw_conn *c
 /* The session of this secret, or NULL. Compares in constant time. */
 struct sw_session *sw_session_find(struct sw_server *server, const uint8_t *secret);
 
+/* Whether the session of this number exists and has a connection. */
+bool sw_session_connected(const struct sw_server *server, uint64_t id);
+
 /* Takes the session over for another connection; the old one, if there is still one, is cut off. */
 void sw_session_attach(struct sw_session *session, struct sw_conn *conn);
 

@@ -17,7 +17,7 @@ uint64_t sw_now_ms(void)
 
 int sw_engine_init(struct sw_engine *engine, const struct sw_engine_options *options)
 {
-    *engine = (struct sw_engine){.ram = NULL};
+    *engine = (struct sw_engine){.started_ms = sw_now_ms()};
 
     int rc = sw_ram_create(&(struct sw_ram_options){.cap_bytes = options->memory_bytes}, &engine->ram);
     if (rc == 0)

@@ -14,6 +14,7 @@
 #include "daemon/engine/mailbox.h"
 #include "daemon/engine/pool.h"
 #include "daemon/engine/staging.h"
+#include "daemon/stats/metrics.h"
 #include "daemon/stats/stats.h"
 #include "daemon/store/store.h"
 #include "daemon/tier/ram.h"
@@ -32,6 +33,7 @@ struct sw_engine_options {
 
 struct sw_engine {
     struct sw_stats stats;
+    uint64_t started_ms;
     struct sw_ram *ram;
     struct sw_store *store;
     struct sw_staging *staging;
@@ -51,6 +53,10 @@ void sw_engine_drop(struct sw_engine *engine, struct sw_object *dead);
 
 /* Gives back a reference from sw_store_lookup or sw_store_list. */
 void sw_engine_unref(struct sw_engine *engine, struct sw_object *object);
+
+/* All counters, and what goes up and down. Any thread; each number is whole, but not all are of one instant. */
+#define SW_ENGINE_METRICS (32 + SW_COUNTER_LIMIT)
+size_t sw_engine_metrics(struct sw_engine *engine, struct sw_metric metrics[SW_ENGINE_METRICS]);
 
 /* Monotonic milliseconds and nanoseconds: the engine's clock. */
 uint64_t sw_now_ms(void);

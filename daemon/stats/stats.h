@@ -18,6 +18,7 @@ enum sw_counter {
 
 struct sw_stats {
     _Atomic uint64_t counters[SW_COUNTER_LIMIT];
+    _Atomic uint64_t connections_open, sessions_open; /* set by the data plane */
 };
 
 static inline void sw_stats_add(struct sw_stats *stats, enum sw_counter counter, uint64_t n)

@@ -16,6 +16,7 @@ struct group {
     uint64_t id;
     struct session *session;
     struct sw_object *objects;
+    uint64_t object_count, stored_bytes;
     struct group *next, **link; /* the session's groups */
 };
 
@@ -148,6 +149,8 @@ int sw_groups_add(struct sw_groups *groups, struct sw_object *object)
     if (object->group_next)
         object->group_next->group_link = &object->group_next;
     group->objects = object;
+    group->object_count++;
+    group->stored_bytes += object->stored_bytes;
     return 0;
 }
 
@@ -165,6 +168,8 @@ void sw_groups_remove(struct sw_groups *groups, struct sw_object *object)
 
     group = group_find(groups, object->session, object->group);
     SW_ASSERT(group);
+    group->object_count--;
+    group->stored_bytes -= object->stored_bytes;
     if (!group->objects)
         group_vanish(groups, group);
 }
@@ -183,16 +188,34 @@ struct sw_object *sw_groups_any_of_session(const struct sw_groups *groups, uint6
     return found ? found->groups->objects : NULL;
 }
 
+size_t sw_groups_list(const struct sw_groups *groups, struct sw_group_stats *stats, size_t cap)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < groups->groups.bucket_count; i++)
+        for (const struct sw_table_node *node = groups->groups.buckets[i]; node && count < cap; node = node->next) {
+            const struct group *group = (const struct group *)node;
+
+            stats[count++] = (struct sw_group_stats){.session = group->session->id,
+                                                     .group = group->id,
+                                                     .objects = group->object_count,
+                                                     .stored_bytes = group->stored_bytes};
+        }
+    return count;
+}
+
 static uint64_t group_validate(const struct sw_groups *groups, const struct group *group)
 {
-    uint64_t count = 0;
+    uint64_t count = 0, stored_bytes = 0;
 
     SW_ASSERT(*group->link == group && group->id != 0 && group->objects);
     SW_ASSERT(group_find(groups, group->session->id, group->id) == group);
     for (const struct sw_object *at = group->objects; at; at = at->group_next, count++) {
         SW_ASSERT(at->published && *at->group_link == at);
         SW_ASSERT(at->session == group->session->id && at->group == group->id);
+        stored_bytes += at->stored_bytes;
     }
+    SW_ASSERT(count == group->object_count && stored_bytes == group->stored_bytes);
     return count;
 }
 

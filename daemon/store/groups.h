@@ -30,6 +30,9 @@ void sw_groups_remove(struct sw_groups *groups, struct sw_object *object);
 struct sw_object *sw_groups_any(const struct sw_groups *groups, uint64_t session, uint64_t group);
 struct sw_object *sw_groups_any_of_session(const struct sw_groups *groups, uint64_t session);
 
+/* What up to cap of the groups hold, in no order. Returns how many were given. */
+size_t sw_groups_list(const struct sw_groups *groups, struct sw_group_stats *stats, size_t cap);
+
 /* Checks every list; returns the number of objects in groups. */
 uint64_t sw_groups_validate(const struct sw_groups *groups);
 

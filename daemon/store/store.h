@@ -143,6 +143,13 @@ struct sw_space_stats {
 size_t sw_store_spaces(struct sw_store *store, const char *after, struct sw_space_stats *spaces, size_t cap,
                        bool *more);
 
+struct sw_group_stats {
+    uint64_t session, group, objects, stored_bytes;
+};
+
+/* Up to cap groups, in no order. Returns their count; *more tells whether there are others. */
+size_t sw_store_groups(struct sw_store *store, struct sw_group_stats *groups, size_t cap, bool *more);
+
 struct sw_store_stats {
     uint64_t spaces, objects, groups, raw_bytes, stored_bytes;
     uint64_t unpublished_objects; /* being put */

@@ -61,6 +61,15 @@ size_t sw_store_spaces(struct sw_store *store, const char *after, struct sw_spac
     return count;
 }
 
+size_t sw_store_groups(struct sw_store *store, struct sw_group_stats *groups, size_t cap, bool *more)
+{
+    pthread_mutex_lock(&store->lock);
+    size_t count = sw_groups_list(&store->groups, groups, cap);
+    *more = count < store->groups.groups.count;
+    pthread_mutex_unlock(&store->lock);
+    return count;
+}
+
 void sw_store_stats(struct sw_store *store, struct sw_store_stats *stats)
 {
     pthread_mutex_lock(&store->lock);

@@ -58,7 +58,7 @@ class Daemon:
         self._log = self.directory / "log"
         self.unix = f"unix:{self.socket}"
         command = [os.environ["SPILLWAYD"], "--socket", self.socket, "--memory", memory]
-        command += ["--config", "/dev/null"]
+        command += ["--config", "/dev/null", "--http", "tcp:0"]
         if tcp:
             command += ["--listen", "tcp:0"]
         with open(self._log, "wb") as log:
@@ -72,6 +72,7 @@ class Daemon:
         until("the daemon is ready", self._ready, READY_S)
         port = re.search(rb"tcp_port=(\d+)", self.log())
         self.tcp = f"tcp:127.0.0.1:{port[1].decode()}" if tcp else ""
+        self.control = "unix:" + self.socket.removesuffix(".sock") + "-control.sock"
 
     def _ready(self) -> bool:
         if self.process.poll() is not None:

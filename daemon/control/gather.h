@@ -1,0 +1,17 @@
+/* All numbers of the daemon in one place, so that gRPC and HTTP show the same. Any thread. */
+#ifndef SW_CONTROL_GATHER_H
+#define SW_CONTROL_GATHER_H
+
+#include "daemon/engine/engine.h"
+
+struct sw_gathered {
+    struct sw_metrics metrics; /* points into what follows */
+    struct sw_metric items[SW_ENGINE_METRICS];
+};
+
+/* To be released with sw_gather_release. */
+void sw_gather(struct sw_engine *engine, const char *version, struct sw_gathered *gathered);
+
+void sw_gather_release(struct sw_gathered *gathered);
+
+#endif
