@@ -47,7 +47,7 @@ struct sw_config {
     size_t space_count;
 };
 
-#define SW_CONFIG_ERROR_CAP 512
+#define SW_CONFIG_ERROR_CAP 1024
 
 /* The defaults of this machine: a quarter of RAM or half of the cgroup's limit, as many codec threads as cores. */
 void sw_config_defaults(struct sw_config *config);

@@ -132,9 +132,19 @@ static void finish(struct sw_call *call, const ProtobufCMessage *answer, int sta
     grpc_byte_buffer_destroy(buffer);
 }
 
+/* What one message cannot carry gRPC would refuse with a sentence that helps nobody. */
+static bool refuse_large(struct sw_call *call, const ProtobufCMessage *answer)
+{
+    if (protobuf_c_message_get_packed_size(answer) <= SW_CONTROL_MESSAGE_BYTES)
+        return false;
+    sw_call_fail(call, SW_FULL, "the answer is larger than the 1 MiB of a message: ask for one space or run at a time");
+    return true;
+}
+
 void sw_call_reply(struct sw_call *call, const ProtobufCMessage *answer)
 {
-    finish(call, answer, SW_OK, "");
+    if (!refuse_large(call, answer))
+        finish(call, answer, SW_OK, "");
 }
 
 void sw_call_fail(struct sw_call *call, int status, const char *format, ...)
@@ -237,11 +247,13 @@ static void closed(struct sw_op *op, bool ok)
 
 void sw_call_send(struct sw_call *call, const ProtobufCMessage *message)
 {
+    SW_ASSERT(!call->sending && !call->finishing);
+    if (refuse_large(call, message))
+        return;
     grpc_op ops[2];
     size_t n = add_metadata(call, ops);
     grpc_byte_buffer *buffer = pack(message);
 
-    SW_ASSERT(!call->sending && !call->finishing);
     call->sending = true;
     ops[n++] = (grpc_op){.op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = buffer};
     start(call, ops, n, &call->send);

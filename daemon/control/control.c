@@ -46,7 +46,18 @@ static void wake_control(void *user)
 static void gone(struct sw_mail *mail)
 {
     struct sw_control *control = SW_CONTAINER_OF(mail, struct sw_control, gone);
+
+    sw_runs_unwatch(control->runs, &control->watcher);
     uv_close((uv_handle_t *)&control->loop_wake, NULL);
+}
+
+/* Any thread. Whose set or run it is, each follower sees for itself. */
+static void changed(struct sw_runs_watcher *watcher, enum sw_runs_change change, const char *name)
+{
+    struct sw_control *control = SW_CONTAINER_OF(watcher, struct sw_control, watcher);
+
+    (void)name;
+    sw_control_touch(control, change == SW_RUNS_POLICIES ? SW_TOPIC_POLICIES : SW_TOPIC_RUNS);
 }
 
 /* --- the token of those who own spaces without the unix socket */
@@ -240,7 +251,7 @@ static int open_loop(struct sw_control *control, uv_loop_t *loop)
     return uv_async_init(loop, &control->loop_wake, loop_mail);
 }
 
-int sw_control_start(uv_loop_t *loop, struct sw_engine *engine, const struct sw_control_options *options,
+int sw_control_start(uv_loop_t *loop, struct sw_engine *engine, struct sw_runs *runs, const struct sw_control_options *options,
                      struct sw_control **out, char error[SW_CONTROL_ERROR_CAP])
 {
     struct sw_control *control = calloc(1, sizeof *control);
@@ -252,6 +263,7 @@ int sw_control_start(uv_loop_t *loop, struct sw_engine *engine, const struct sw_
     gpr_set_log_function(log_grpc);
     grpc_init();
     control->engine = engine;
+    control->runs = runs;
     control->options = *options;
     int rc = init(control);
     if (rc == 0)
@@ -261,11 +273,14 @@ int sw_control_start(uv_loop_t *loop, struct sw_engine *engine, const struct sw_
         loop_open = rc == 0;
     }
     if (rc == 0) {
+        control->watcher.changed = changed;
+        sw_runs_watch(runs, &control->watcher);
         grpc_server_start(control->server);
         rc = sw_control_serve(control);
     }
     if (rc < 0) {
         if (loop_open) {
+            sw_runs_unwatch(runs, &control->watcher);
             uv_close((uv_handle_t *)&control->loop_wake, NULL);
             uv_run(loop, UV_RUN_NOWAIT);
         }

@@ -4,6 +4,8 @@
 
 #include "daemon/control/call.h"
 
+extern const struct sw_service sw_service_policies;
+extern const struct sw_service sw_service_runs;
 extern const struct sw_service sw_service_objects;
 extern const struct sw_service sw_service_statistics;
 extern const struct sw_service sw_service_health;

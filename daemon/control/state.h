@@ -11,6 +11,7 @@
 
 #include "daemon/control/control.h"
 #include "daemon/engine/mailbox.h"
+#include "daemon/runs/runs.h"
 #include "proto/control.pb-c.h"
 #include "proto/message.h"
 
@@ -28,10 +29,12 @@ struct sw_op {
 };
 
 /* What streams follow. One that changed is noted in `touched`, and those who follow it look again. */
-enum sw_topic { SW_TOPIC_HEALTH, SW_TOPIC_LIMIT };
+enum sw_topic { SW_TOPIC_HEALTH, SW_TOPIC_POLICIES, SW_TOPIC_RUNS };
 
 struct sw_control {
     struct sw_engine *engine;
+    struct sw_runs *runs;
+    struct sw_runs_watcher watcher; /* any thread calls it */
     struct sw_control_options options;
     char token[SW_CONTROL_TOKEN_CAP]; /* "": none */
     grpc_server *server;

@@ -22,7 +22,7 @@ struct sw_metric {
 #define SW_CODING_COUNTS 12
 struct sw_metric_coding {
     const char *run; /* "": tensors of no run */
-    const char *kind;
+    uint32_t kind;   /* enum Kind */
     uint64_t tensors, raw_bytes, stored_bytes;
     uint64_t counts[SW_CODING_COUNTS]; /* as sw_coding_count_name */
     uint64_t sampled_values;

@@ -82,7 +82,7 @@ static void print_labels(FILE *to, const struct sw_metric_coding *c)
     fputc('{', to);
     print_label(to, "run", c->run);
     fputc(',', to);
-    print_label(to, "kind", c->kind);
+    print_label(to, "kind", sw_metrics_kind_name(c->kind));
     fputc('}', to);
 }
 
