@@ -1,7 +1,7 @@
 /*
  * Learners as state machines: a step's loss in, bitlengths out. No clocks, no threads, no memory of their own: the same
- * events give the same decisions everywhere. formats.md's sources: BitChop and BitWave of Schroedinger's FP (arXiv
- * 2204.13666); what the paper leaves open is written down in POLICIES.md.
+ * events give the same decisions everywhere. BitChop and BitWave are those of Schroedinger's FP (arXiv 2204.13666);
+ * what the paper leaves open is written down in POLICIES.md.
  */
 #ifndef SW_POLICIES_LEARNER_H
 #define SW_POLICIES_LEARNER_H
@@ -27,7 +27,7 @@ struct sw_learner_event {
 struct sw_learner {
     struct sw_learner_params params;
     struct sw_learner_run run;
-    struct sw_widths widths;     /* in force */
+    struct sw_widths widths; /* in force */
     uint8_t mantissa_full, exponent_full;
     uint8_t phase;
     bool frozen;
