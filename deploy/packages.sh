@@ -5,9 +5,10 @@
 
 declare -A packages=(
     [build]="build-essential cmake ninja-build pkg-config libuv1-dev libprotobuf-c-dev protobuf-c-compiler
-        libxxhash-dev libzstd-dev libconfuse-dev libjansson-dev libpng-dev
-        libgrpc-dev libmicrohttpd-dev protobuf-compiler"
-    [test]="libcmocka-dev protobuf-compiler python3-grpcio python3-numpy python3-prometheus-client python3-protobuf python3-pytest python3-torch python3-xxhash"
+        libxxhash-dev libzstd-dev libconfuse-dev libjansson-dev libpng-dev libyaml-dev libgrpc-dev libmicrohttpd-dev
+        protobuf-compiler"
+    [test]="libcmocka-dev protobuf-compiler python3-grpcio python3-numpy python3-prometheus-client python3-protobuf
+        python3-pytest python3-torch python3-xxhash"
     [bench]="libcmocka-dev libblosc-dev libfpzip-dev liblz4-dev libzfp-dev libzstd-dev protobuf-compiler
         python3-matplotlib"
     [cross]="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user libcmocka-dev:arm64 libxxhash-dev:arm64
