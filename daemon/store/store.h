@@ -18,6 +18,7 @@
 
 #include "codec/chunk.h"
 #include "daemon/tier/ram.h"
+#include "proto/names.h"
 #include <spillway/status.h>
 
 struct sw_store;
@@ -75,10 +76,6 @@ void sw_store_destroy(struct sw_store *store, struct sw_object **dead);
 /* A quota of its own for one space (made if need be); 0 lifts it, and the default counts again. It bounds what is
  * published from now on. SW_INVALID (name), SW_NO_MEMORY. */
 int sw_store_set_quota(struct sw_store *store, const char *space, uint64_t quota_bytes);
-
-/* Whether names keep to WIRE.md's rules ("Names and limits"). */
-bool sw_space_name_valid(const char *space);
-bool sw_object_name_valid(const char *name);
 
 /*
  * Makes an unpublished object for a container of this tensor and plan; c receives the container's description (with the
