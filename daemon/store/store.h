@@ -27,9 +27,10 @@ struct sw_store;
 struct sw_object_spec {
     const char *space;
     const char *name;
-    uint8_t kind;     /* Kind of spillway.proto; the store only keeps it */
-    uint64_t session; /* who put it; with group 0 it is nobody's */
-    uint64_t group;   /* 0: none */
+    uint8_t kind;            /* Kind of spillway.proto; the store only keeps it */
+    uint64_t session;        /* who put it; with group 0 it is nobody's */
+    uint64_t group;          /* 0: none */
+    uint64_t policy_version; /* that the plan comes from; 0: none. The store only keeps it */
 };
 
 /* An object. Fields above the line are fixed before it is published; nobody writes them after. */
@@ -40,7 +41,8 @@ struct sw_object {
     uint64_t raw_bytes;
     uint64_t stored_bytes; /* head and chunks: added up by who places them */
     uint64_t created_ms;   /* monotonic clock, given by the publisher */
-    uint64_t generation;   /* given by sw_store_publish: greater than any earlier one of this store */
+    uint64_t policy_version;
+    uint64_t generation; /* given by sw_store_publish: greater than any earlier one of this store */
     struct sw_plan plan;
     enum sw_dtype dtype;
     uint32_t ndim;
