@@ -58,9 +58,8 @@ static bool take_value(uint32_t wire_type, const uint8_t **at, const uint8_t *en
 }
 
 /*
- * Whether no string of the message holds a NUL, in the messages within it neither: protobuf-c hands strings on without
- * their lengths, so "name\0x" would pass for "name", which may be somebody else's. No message of ours contains its own
- * type, so that the depth is that of the types.
+ * Whether no string of the message holds a NUL: protobuf-c hands strings on without their lengths, so "name\0x" would
+ * pass for "name", which may be somebody else's. Messages within it are looked into too; no type contains itself.
  */
 static bool strings_whole(const ProtobufCMessageDescriptor *type, const uint8_t *at, size_t len)
 {

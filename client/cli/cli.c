@@ -5,7 +5,7 @@
 
 #include "client/cli/args.h"
 
-enum { KEY_TIMEOUT = 0x1000 };
+enum { KEY_TIMEOUT = 0x1000, KEY_CONTROL, KEY_TOKEN };
 
 static const struct argp_option connection_options[] = {
     {"endpoint", 'e', "ENDPOINT", 0, "unix:PATH or tcp:HOST:PORT (default: $SPILLWAY_ENDPOINT, else the local socket)",
@@ -18,6 +18,30 @@ static const struct argp_option space_options[] = {
     {"space", 's', "SPACE", 0, "The namespace of the objects (default: default)", 0},
     {0},
 };
+
+static const struct argp_option control_options[] = {
+    {"control", KEY_CONTROL, "ENDPOINT", 0,
+     "Where the control plane listens: unix:PATH or tcp:HOST:PORT (default: $SPILLWAY_CONTROL, else beside the data "
+     "plane's socket)",
+     0},
+    {"token-file", KEY_TOKEN, "FILE", 0, "Send the token in FILE, to own spaces over TCP", 0},
+    {0},
+};
+
+static error_t parse_control(int key, char *arg, struct argp_state *state)
+{
+    struct sw_cli *cli = state->input;
+    switch (key) {
+    case KEY_CONTROL:
+        cli->control = arg;
+        return 0;
+    case KEY_TOKEN:
+        cli->token_file = arg;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
 
 static error_t parse_connection(int key, char *arg, struct argp_state *state)
 {
@@ -44,6 +68,7 @@ static error_t parse_space(int key, char *arg, struct argp_state *state)
 }
 
 static const struct argp connection_argp = {connection_options, parse_connection, NULL, NULL, NULL, NULL, NULL};
+static const struct argp control_argp = {control_options, parse_control, NULL, NULL, NULL, NULL, NULL};
 static const struct argp space_argp = {space_options, parse_space, NULL, NULL, NULL, NULL, NULL};
 
 /* argp hands a child its input through its parent. */
@@ -61,8 +86,9 @@ static error_t hand_inputs(int key, char *arg, struct argp_state *state)
         return ARGP_ERR_UNKNOWN;
     state->child_inputs[0] = inputs->options;
     state->child_inputs[1] = inputs->cli;
-    if (inputs->common == SW_COMMON_SPACE)
-        state->child_inputs[2] = inputs->cli;
+    for (int i = 2; i < 4; i++)
+        if (state->root_argp->children[i].argp != NULL)
+            state->child_inputs[i] = inputs->cli;
     return 0;
 }
 
@@ -73,9 +99,15 @@ void sw_cli_parse(struct sw_cli *cli, const struct argp *own, enum sw_common com
     struct argp_child children[] = {
         {own, 0, NULL, 0},
         {&connection_argp, 0, "Common options:", 1},
-        {common == SW_COMMON_SPACE ? &space_argp : NULL, 0, NULL, 1},
+        {0},
+        {0},
         {0},
     };
+    size_t n = 2;
+    if (common == SW_COMMON_SPACE || common == SW_COMMON_CONTROL_SPACE)
+        children[n++] = (struct argp_child){&space_argp, 0, NULL, 1};
+    if (common == SW_COMMON_CONTROL || common == SW_COMMON_CONTROL_SPACE)
+        children[n++] = (struct argp_child){&control_argp, 0, NULL, 1};
     struct argp whole = {.parser = hand_inputs, .children = children};
     argp_parse(&whole, argc, argv, 0, NULL, &inputs);
 }

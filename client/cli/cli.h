@@ -22,12 +22,17 @@ struct sw_cli {
     const char *space;    /* NULL: "default" */
     uint32_t timeout_ms;  /* 0: the library's default */
     sw_client *client;
+    const char *control;    /* endpoint of the control plane; NULL: beside the data plane's */
+    const char *token_file; /* NULL: none */
+    struct sw_control_client *control_client;
 };
 
 /* Which common options a command takes, shown in its --help. */
 enum sw_common {
     SW_COMMON_CONNECTION, /* --endpoint, --timeout */
     SW_COMMON_SPACE,      /* and --space */
+    SW_COMMON_CONTROL,    /* --endpoint, --timeout, --control, --token-file */
+    SW_COMMON_CONTROL_SPACE,
 };
 
 /*
@@ -57,6 +62,7 @@ int sw_cmd_stats(struct sw_cli *cli, int argc, char **argv);
 int sw_cmd_ping(struct sw_cli *cli, int argc, char **argv);
 int sw_cmd_import(struct sw_cli *cli, int argc, char **argv);
 int sw_cmd_export(struct sw_cli *cli, int argc, char **argv);
+int sw_cmd_policy(struct sw_cli *cli, int argc, char **argv);
 int sw_cmd_inspect(struct sw_cli *cli, int argc, char **argv);
 
 #endif

@@ -1,4 +1,5 @@
 #include "client/cli/cli.h"
+#include "client/control/control.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@ static const struct command {
     {"ping", sw_cmd_ping, "Measure the time to the daemon and back"},
     {"import", sw_cmd_import, "Store all tensors of .safetensors files"},
     {"export", sw_cmd_export, "Write objects to a .safetensors file"},
+    {"policy", sw_cmd_policy, "Say which tensors are stored in which format"},
     {"inspect", sw_cmd_inspect, "Show how the bits of encoded tensors are spent"},
 };
 
@@ -147,5 +149,6 @@ int main(int argc, char **argv)
     int status = strcmp(own_argv[0], "help") == 0 ? help(&line.cli, own_argc, own_argv)
                                                   : run_command(&line.cli, own_argv[0], own_argc, own_argv);
     sw_close(line.cli.client);
+    sw_control_client_close(line.cli.control_client);
     return close_output(status);
 }

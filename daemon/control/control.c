@@ -251,7 +251,7 @@ static int open_loop(struct sw_control *control, uv_loop_t *loop)
     return uv_async_init(loop, &control->loop_wake, loop_mail);
 }
 
-int sw_control_start(uv_loop_t *loop, struct sw_engine *engine, struct sw_runs *runs, const struct sw_control_options *options,
+int sw_control_start(uv_loop_t *loop, struct sw_engine *engine, const struct sw_control_options *options,
                      struct sw_control **out, char error[SW_CONTROL_ERROR_CAP])
 {
     struct sw_control *control = calloc(1, sizeof *control);
@@ -263,7 +263,7 @@ int sw_control_start(uv_loop_t *loop, struct sw_engine *engine, struct sw_runs *
     gpr_set_log_function(log_grpc);
     grpc_init();
     control->engine = engine;
-    control->runs = runs;
+    control->runs = engine->runs;
     control->options = *options;
     int rc = init(control);
     if (rc == 0)
@@ -274,13 +274,13 @@ int sw_control_start(uv_loop_t *loop, struct sw_engine *engine, struct sw_runs *
     }
     if (rc == 0) {
         control->watcher.changed = changed;
-        sw_runs_watch(runs, &control->watcher);
+        sw_runs_watch(engine->runs, &control->watcher);
         grpc_server_start(control->server);
         rc = sw_control_serve(control);
     }
     if (rc < 0) {
         if (loop_open) {
-            sw_runs_unwatch(runs, &control->watcher);
+            sw_runs_unwatch(engine->runs, &control->watcher);
             uv_close((uv_handle_t *)&control->loop_wake, NULL);
             uv_run(loop, UV_RUN_NOWAIT);
         }

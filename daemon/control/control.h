@@ -16,7 +16,6 @@
 #include "daemon/engine/engine.h"
 
 struct sw_control;
-struct sw_runs;
 
 struct sw_control_options {
     const char *unix_path;  /* NULL: no unix socket. Its mode is 0600, and whoever may open it owns every space */
@@ -36,11 +35,11 @@ struct sw_control_options {
 #define SW_CONTROL_MESSAGE_BYTES (1u << 20)
 
 /*
- * Listens and serves. The loop, the engine, the runs and the options' strings are borrowed and outlive the control plane.
+ * Listens and serves. The loop, the engine and the options' strings are borrowed and outlive the control plane.
  * SW_INVALID, SW_NO_MEMORY, -EADDRINUSE (somebody listens there) and other -errno, with a sentence in error; after an
  * error run the loop once more to let closing handles end.
  */
-int sw_control_start(uv_loop_t *loop, struct sw_engine *engine, struct sw_runs *runs, const struct sw_control_options *options,
+int sw_control_start(uv_loop_t *loop, struct sw_engine *engine, const struct sw_control_options *options,
                      struct sw_control **control, char error[SW_CONTROL_ERROR_CAP]);
 
 /* The port it listens at, 0 without TCP. */

@@ -48,7 +48,7 @@ static void gather_coding(struct sw_runs *runs, struct sw_gathered *gathered)
         add_run(runs, gathered->names[i], gathered);
 }
 
-void sw_gather(struct sw_engine *engine, struct sw_runs *runs, const char *version, struct sw_gathered *gathered)
+void sw_gather(struct sw_engine *engine, const char *version, struct sw_gathered *gathered)
 {
     gathered->coding = NULL;
     gathered->names = NULL;
@@ -57,7 +57,7 @@ void sw_gather(struct sw_engine *engine, struct sw_runs *runs, const char *versi
         .items = gathered->items,
         .count = sw_engine_metrics(engine, gathered->items),
     };
-    gather_coding(runs, gathered);
+    gather_coding(engine->runs, gathered);
 }
 
 void sw_gather_release(struct sw_gathered *gathered)

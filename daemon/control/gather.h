@@ -3,7 +3,6 @@
 #define SW_CONTROL_GATHER_H
 
 #include "daemon/engine/engine.h"
-#include "daemon/runs/runs.h"
 
 struct sw_gathered {
     struct sw_metrics metrics; /* points into what follows */
@@ -13,7 +12,7 @@ struct sw_gathered {
 };
 
 /* Everything, to be released with sw_gather_release. Without memory for them coding statistics are left out. */
-void sw_gather(struct sw_engine *engine, struct sw_runs *runs, const char *version, struct sw_gathered *gathered);
+void sw_gather(struct sw_engine *engine, const char *version, struct sw_gathered *gathered);
 
 void sw_gather_release(struct sw_gathered *gathered);
 

@@ -18,7 +18,6 @@
 struct sw_http {
     struct MHD_Daemon *daemon;
     struct sw_engine *engine;
-    struct sw_runs *runs;
     const char *version;
     atomic_bool stopping;
 };
@@ -38,7 +37,7 @@ static char *metrics_body(struct sw_http *http, size_t *len, unsigned *code)
     (void)code;
     if (!to)
         return NULL;
-    sw_gather(http->engine, http->runs, http->version, &all);
+    sw_gather(http->engine, http->version, &all);
     sw_metrics_openmetrics(&all.metrics, to);
     sw_gather_release(&all);
     if (fclose(to) == 0)
@@ -52,7 +51,7 @@ static char *json_body(struct sw_http *http, size_t *len, unsigned *code)
     struct sw_gathered all;
 
     (void)code;
-    sw_gather(http->engine, http->runs, http->version, &all);
+    sw_gather(http->engine, http->version, &all);
     char *text = sw_metrics_json(&all.metrics);
     sw_gather_release(&all);
     *len = text ? strlen(text) : 0;
@@ -143,7 +142,7 @@ static int parse_address(const char *host, uint16_t port, struct sockaddr_storag
     return SW_INVALID;
 }
 
-int sw_http_start(struct sw_engine *engine, struct sw_runs *runs, const struct sw_http_options *options, struct sw_http **out)
+int sw_http_start(struct sw_engine *engine, const struct sw_http_options *options, struct sw_http **out)
 {
     struct sockaddr_storage address;
     struct sw_http *http = calloc(1, sizeof *http);
@@ -152,7 +151,6 @@ int sw_http_start(struct sw_engine *engine, struct sw_runs *runs, const struct s
     if (rc < 0)
         goto out;
     http->engine = engine;
-    http->runs = runs;
     http->version = options->version;
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | (address.ss_family == AF_INET6 ? MHD_USE_IPv6 : 0);
     errno = 0;

@@ -10,7 +10,6 @@
 #include "daemon/engine/engine.h"
 
 struct sw_http;
-struct sw_runs;
 
 struct sw_http_options {
     const char *host; /* numeric address */
@@ -18,9 +17,9 @@ struct sw_http_options {
     const char *version;
 };
 
-/* The engine, the runs and the options' strings are borrowed and outlive it. SW_NO_MEMORY, SW_INVALID (host), -EADDRINUSE and
+/* The engine and the options' strings are borrowed and outlive it. SW_NO_MEMORY, SW_INVALID (host), -EADDRINUSE and
  * other -errno. */
-int sw_http_start(struct sw_engine *engine, struct sw_runs *runs, const struct sw_http_options *options, struct sw_http **http);
+int sw_http_start(struct sw_engine *engine, const struct sw_http_options *options, struct sw_http **http);
 
 uint16_t sw_http_port(const struct sw_http *http);
 

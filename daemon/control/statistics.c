@@ -62,7 +62,7 @@ static void get(struct sw_call *call, const ProtobufCMessage *request)
     struct sw_gathered all;
 
     (void)request;
-    sw_gather(call->control->engine, call->control->runs, call->control->options.version, &all);
+    sw_gather(call->control->engine, call->control->options.version, &all);
     size_t n = all.metrics.coding_count + 1; /* one more, for an empty list may have no memory at all */
     struct coding_room *rooms = calloc(n, sizeof *rooms);
     Spillway__V1__CodingStatistics **coding = calloc(n, sizeof(Spillway__V1__CodingStatistics *));

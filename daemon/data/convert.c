@@ -38,6 +38,9 @@ int sw_convert_put(const Spillway__V1__Put *put, uint64_t session, struct sw_put
         .summary = put->summary.data,
         .summary_bytes = put->summary.len,
         .seed = put->seed,
+        .run = put->run,
+        .step = put->step,
+        .policy_version = put->policy_version,
     };
     if (!sw_space_name_valid(put->space)) {
         *why = "a space is named with 1 to 64 of A-Z a-z 0-9 . _ -";
@@ -45,6 +48,10 @@ int sw_convert_put(const Spillway__V1__Put *put, uint64_t session, struct sw_put
     }
     if (!sw_object_name_valid(put->name)) {
         *why = "an object is named with 1 to 1024 bytes of UTF-8 without control characters";
+        return SW_INVALID;
+    }
+    if (put->run[0] && !sw_space_name_valid(put->run)) {
+        *why = "a run is named with 1 to 64 of A-Z a-z 0-9 . _ -";
         return SW_INVALID;
     }
     if (put->kind < SPILLWAY__V1__KIND__KIND_OTHER || put->kind > SPILLWAY__V1__KIND__KIND_OPTIMIZER) {

@@ -48,5 +48,6 @@ Spillway__V1__ObjectInfo *sw_convert_info(const struct sw_object *object, struct
     info->chunks = object->chunk_count;
     info->age_ms = sw_now_ms() - object->created_ms;
     info->report = &room->report;
+    info->policy_version = object->policy_version;
     return info;
 }
