@@ -75,7 +75,7 @@ static const struct argp space_argp = {space_options, parse_space, NULL, NULL, N
 struct inputs {
     struct sw_cli *cli;
     void *options;
-    enum sw_common common;
+    size_t children;
 };
 
 static error_t hand_inputs(int key, char *arg, struct argp_state *state)
@@ -86,16 +86,14 @@ static error_t hand_inputs(int key, char *arg, struct argp_state *state)
         return ARGP_ERR_UNKNOWN;
     state->child_inputs[0] = inputs->options;
     state->child_inputs[1] = inputs->cli;
-    for (int i = 2; i < 4; i++)
-        if (state->root_argp->children[i].argp != NULL)
-            state->child_inputs[i] = inputs->cli;
+    for (size_t i = 2; i < inputs->children; i++)
+        state->child_inputs[i] = inputs->cli;
     return 0;
 }
 
 void sw_cli_parse(struct sw_cli *cli, const struct argp *own, enum sw_common common, int argc, char **argv,
                   void *options)
 {
-    struct inputs inputs = {cli, options, common};
     struct argp_child children[] = {
         {own, 0, NULL, 0},
         {&connection_argp, 0, "Common options:", 1},
@@ -108,6 +106,7 @@ void sw_cli_parse(struct sw_cli *cli, const struct argp *own, enum sw_common com
         children[n++] = (struct argp_child){&space_argp, 0, NULL, 1};
     if (common == SW_COMMON_CONTROL || common == SW_COMMON_CONTROL_SPACE)
         children[n++] = (struct argp_child){&control_argp, 0, NULL, 1};
+    struct inputs inputs = {cli, options, n};
     struct argp whole = {.parser = hand_inputs, .children = children};
     argp_parse(&whole, argc, argv, 0, NULL, &inputs);
 }

@@ -98,8 +98,8 @@ out:
 static int read_set(struct sw_cli *cli, const char *path, struct sw_policy_set *set)
 {
     struct sw_policy_error error = {0};
-    char *text;
-    size_t len;
+    char *text = NULL;
+    size_t len = 0;
 
     int rc = read_file(path, &text, &len);
     if (rc == SW_TOO_LARGE)

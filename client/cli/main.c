@@ -19,6 +19,8 @@ static const struct command {
     {"ping", sw_cmd_ping, "Measure the time to the daemon and back"},
     {"import", sw_cmd_import, "Store all tensors of .safetensors files"},
     {"export", sw_cmd_export, "Write objects to a .safetensors file"},
+    {"group", sw_cmd_group, "List and free the groups of all sessions"},
+    {"run", sw_cmd_run, "Look at training runs and their bitlengths"},
     {"policy", sw_cmd_policy, "Say which tensors are stored in which format"},
     {"inspect", sw_cmd_inspect, "Show how the bits of encoded tensors are spent"},
 };

@@ -20,7 +20,7 @@ static bool asks_help(const char *word)
 int sw_cli_subcommand(struct sw_cli *cli, const char *about, const struct sw_subcommand *subcommands, int argc,
                       char **argv)
 {
-    static char title[64], command[64]; /* argp and error sentences keep pointing here */
+    static char title[80], command[64]; /* argp and error sentences keep pointing here */
 
     if (argc < 2 || asks_help(argv[1])) {
         print_help(argc < 2 ? stderr : stdout, cli->command, about, subcommands);
