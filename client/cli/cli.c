@@ -95,11 +95,7 @@ void sw_cli_parse(struct sw_cli *cli, const struct argp *own, enum sw_common com
                   void *options)
 {
     struct argp_child children[] = {
-        {own, 0, NULL, 0},
-        {&connection_argp, 0, "Common options:", 1},
-        {0},
-        {0},
-        {0},
+        {own, 0, NULL, 0}, {&connection_argp, 0, "Common options:", 1}, {0}, {0}, {0},
     };
     size_t n = 2;
     if (common == SW_COMMON_SPACE || common == SW_COMMON_CONTROL_SPACE)

@@ -125,8 +125,7 @@ static int push(struct sw_cli *cli, const struct request *request, const struct 
         return sw_cli_complain(cli, "%s", sw_status_text(SW_NO_MEMORY));
     message.expected_version = request->expected;
     message.any_version = !request->expects;
-    int status =
-        sw_cli_call(cli, request->path, &spillway__v1__policies__descriptor, "Push", &message.base, &answer);
+    int status = sw_cli_call(cli, request->path, &spillway__v1__policies__descriptor, "Push", &message.base, &answer);
     spillway__v1__policy_set__free_unpacked(message.set, NULL);
     if (status != SW_EXIT_OK)
         return status;

@@ -1,5 +1,4 @@
 /* spillway policy show, watch: what is in force. */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -28,7 +27,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static const struct argp show_argp = {NULL, parse, NULL, show_doc, NULL, NULL, NULL};
 static const struct argp watch_argp = {NULL, parse, NULL, watch_doc, NULL, NULL, NULL};
 
-/* The version goes into a comment: a file has none, and what is shown can be pushed again. */
 static int print_set(const struct sw_cli *cli, const Spillway__V1__PolicySet *message)
 {
     struct sw_policy_set set;
@@ -41,8 +39,6 @@ static int print_set(const struct sw_cli *cli, const Spillway__V1__PolicySet *me
     char *text = sw_policy_text_print(&set);
     if (message->version == 0)
         printf("# no policies were ever pushed: everything is lossless\n");
-    else
-        printf("# version %" PRIu64 "\n", message->version);
     if (text)
         fputs(text, stdout);
     free(text);
@@ -64,8 +60,7 @@ int sw_cmd_policy_show(struct sw_cli *cli, int argc, char **argv)
 
     sw_cli_parse(cli, &show_argp, SW_COMMON_CONTROL_SPACE, argc, argv, NULL);
     Spillway__V1__GetPolicies request = wanted(cli);
-    int status =
-        sw_cli_call(cli, request.space, &spillway__v1__policies__descriptor, "Get", &request.base, &answer);
+    int status = sw_cli_call(cli, request.space, &spillway__v1__policies__descriptor, "Get", &request.base, &answer);
     if (status != SW_EXIT_OK)
         return status;
     status = print_set(cli, ((Spillway__V1__GetPoliciesDone *)answer)->set);

@@ -142,8 +142,8 @@ static void print_head(const Spillway__V1__RunInfo *run)
 
 static int print_table(const struct sw_cli *cli, const Spillway__V1__GetRunDone *done)
 {
-    static const char *const head[] = {"POLICY", "TENSOR", "KIND", ">MANTISSA", ">EXPONENT", ">SINCE",
-                                       "MANTISSA OVER STEPS", NULL};
+    static const char *const head[] = {
+        "POLICY", "TENSOR", "KIND", ">MANTISSA", ">EXPONENT", ">SINCE", "MANTISSA OVER STEPS", NULL};
     struct sw_error err = {0};
     struct sw_table table;
     struct scale scale = scale_of(done);

@@ -1,6 +1,6 @@
 /*
- * A client of the control plane, for the command line and other tools: blocking calls over gRPC. libspillway has no part
- * of it, so that a trainer's process loads no gRPC.
+ * A client of the control plane, for the command line and other tools: blocking calls over gRPC. libspillway has no
+ * part of it, so that a trainer's process loads no gRPC.
  *
  * Threads: one at a time a client. After fork() the child must not use it.
  */
@@ -47,7 +47,6 @@ int sw_control_client_call(struct sw_control_client *client, const ProtobufCServ
  */
 int sw_control_client_watch(struct sw_control_client *client, const ProtobufCServiceDescriptor *service,
                             const char *method, const ProtobufCMessage *request,
-                            int (*each)(const ProtobufCMessage *message, void *user), void *user,
-                            struct sw_error *err);
+                            int (*each)(const ProtobufCMessage *message, void *user), void *user, struct sw_error *err);
 
 #endif

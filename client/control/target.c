@@ -28,8 +28,7 @@ static int beside(const char *data_endpoint, char target[SW_TARGET_CAP], struct 
     return 0;
 }
 
-int sw_control_target(const struct sw_control_client_options *options, char target[SW_TARGET_CAP],
-                      struct sw_error *err)
+int sw_control_target(const struct sw_control_client_options *options, char target[SW_TARGET_CAP], struct sw_error *err)
 {
     const char *named = options->endpoint;
 

@@ -38,8 +38,7 @@ static void report(struct sw_call *call, const ProtobufCMessage *request)
     Spillway__V1__ReportDone done = SPILLWAY__V1__REPORT_DONE__INIT;
     struct sw_runs_error error = {.text = ""};
 
-    int rc =
-        sw_runs_report(call->control->runs, (const Spillway__V1__Report *)request, sw_now_ms(), &done, &error);
+    int rc = sw_runs_report(call->control->runs, (const Spillway__V1__Report *)request, sw_now_ms(), &done, &error);
     if (rc < 0)
         sw_call_fail_runs(call, rc, &error);
     else
@@ -51,8 +50,8 @@ static void report_learned(struct sw_call *call, const ProtobufCMessage *request
     Spillway__V1__ReportLearnedDone done = SPILLWAY__V1__REPORT_LEARNED_DONE__INIT;
     struct sw_runs_error error = {.text = ""};
 
-    int rc = sw_runs_report_learned(call->control->runs, (const Spillway__V1__ReportLearned *)request, sw_now_ms(),
-                                    &error);
+    int rc =
+        sw_runs_report_learned(call->control->runs, (const Spillway__V1__ReportLearned *)request, sw_now_ms(), &error);
     if (rc < 0)
         sw_call_fail_runs(call, rc, &error);
     else
@@ -176,12 +175,8 @@ static void watch(struct sw_call *call, const ProtobufCMessage *request)
 }
 
 static const struct sw_method methods[] = {
-    {open_run, SW_METHOD_UNARY},
-    {report, SW_METHOD_UNARY},
-    {report_learned, SW_METHOD_UNARY},
-    {get_bitlengths, SW_METHOD_UNARY},
-    {list, SW_METHOD_UNARY},
-    {get, SW_METHOD_UNARY},
+    {open_run, SW_METHOD_UNARY},       {report, SW_METHOD_UNARY}, {report_learned, SW_METHOD_UNARY},
+    {get_bitlengths, SW_METHOD_UNARY}, {list, SW_METHOD_UNARY},   {get, SW_METHOD_UNARY},
     {watch, SW_METHOD_WATCH},
 };
 

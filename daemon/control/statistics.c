@@ -26,10 +26,12 @@ static void convert_coding(const struct sw_metric_coding *from, struct coding_ro
     to->sampled_values = from->sampled_values;
     to->max_relative_error = from->max_relative_error;
     to->mean_relative_error = from->mean_relative_error;
-    uint64_t *const fields[SW_CODING_COUNTS] = {
-        &report->values,           &report->zeros,          &report->flushed,       &report->saturated,
-        &report->nonfinite_chunks, &report->signs_kept_chunks, &report->raw_chunks, &report->sign_bits,
-        &report->exponent_bits,    &report->mantissa_bits,  &report->raw_bits,      &report->metadata_bits};
+    uint64_t *const fields[SW_CODING_COUNTS] = {&report->values,           &report->zeros,
+                                                &report->flushed,          &report->saturated,
+                                                &report->nonfinite_chunks, &report->signs_kept_chunks,
+                                                &report->raw_chunks,       &report->sign_bits,
+                                                &report->exponent_bits,    &report->mantissa_bits,
+                                                &report->raw_bits,         &report->metadata_bits};
     for (size_t i = 0; i < SW_CODING_COUNTS; i++)
         *fields[i] = from->counts[i];
 }

@@ -39,8 +39,8 @@ const char *sw_metrics_kind_name(uint32_t kind)
 static json_t *coding_json(const struct sw_metric_coding *c)
 {
     json_t *object =
-        json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:f}", "run", c->run, "kind", sw_metrics_kind_name(c->kind), "tensors",
-                  (json_int_t)c->tensors, "raw_bytes", (json_int_t)c->raw_bytes, "stored_bytes",
+        json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:f}", "run", c->run, "kind", sw_metrics_kind_name(c->kind),
+                  "tensors", (json_int_t)c->tensors, "raw_bytes", (json_int_t)c->raw_bytes, "stored_bytes",
                   (json_int_t)c->stored_bytes, "sampled_values", (json_int_t)c->sampled_values, "max_relative_error",
                   c->max_relative_error, "mean_relative_error", c->mean_relative_error);
 

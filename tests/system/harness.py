@@ -72,6 +72,9 @@ class Daemon:
         until("the daemon is ready", self._ready, READY_S)
         port = re.search(rb"tcp_port=(\d+)", self.log())
         self.tcp = f"tcp:127.0.0.1:{port[1].decode()}" if tcp else ""
+        port = re.search(rb"control_port=(\d+)", self.log())
+        self.control_tcp = f"127.0.0.1:{port[1].decode()}"
+        self.http_port = int(re.search(rb"http_port=(\d+)", self.log())[1])
         self.control = "unix:" + self.socket.removesuffix(".sock") + "-control.sock"
 
     def _ready(self) -> bool:
