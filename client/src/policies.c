@@ -15,37 +15,59 @@ static int refuse_text(const struct sw_policy_error *why, int rc, struct sw_erro
     return sw_error_set(err, rc, "line %d, column %d: %.220s", why->line, why->column, why->text);
 }
 
-/* Remembers what is in force now: what follows is resolved with it. */
-static void remember(sw_client *c, struct sw_policy_set *set, uint64_t version)
-{
-    set->version = version;
-    sw_cache_set(c, set);
-}
+/* --- pushing */
 
-/* Takes the set. */
-static int push(sw_client *c, struct sw_policy_set *set, uint64_t expected_version, uint64_t *version,
-                struct sw_error *err)
+static struct sw_ticket *push_prepare(sw_client *c, const char *text, size_t len, uint64_t expected_version,
+                                      struct sw_error *err)
 {
     Spillway__V1__PushPolicies question = SPILLWAY__V1__PUSH_POLICIES__INIT;
-    Spillway__V1__PushPoliciesDone *done = NULL;
+    struct sw_policy_error why = {.text = ""};
+    struct sw_policy_set set;
+    struct sw_ticket *t = NULL;
 
-    question.set = sw_policy_set_message(set);
+    int rc = sw_policy_text_parse(text, len, &set, &why);
+    if (rc < 0) {
+        refuse_text(&why, rc, err);
+        return NULL;
+    }
+    question.set = sw_policy_set_message(&set);
     question.any_version = expected_version == SW_ANY_VERSION;
     question.expected_version = question.any_version ? 0 : expected_version;
     if (question.set)
-        done =
-            sw_reply_ask(c, SW_FRAME_PUSH_POLICIES, &question.base, &spillway__v1__push_policies_done__descriptor, err);
+        t = sw_ticket_create(c, SW_FRAME_PUSH_POLICIES, &question.base, 0, err);
     else
         sw_error_set(err, SW_NO_MEMORY, NULL);
-    if (question.set)
-        spillway__v1__policy_set__free_unpacked(question.set, NULL);
-    if (!done) {
-        sw_policy_set_finish(set);
-        return err->status;
+    sw_reply_free(question.set);
+    sw_policy_set_finish(&set);
+    return t;
+}
+
+/* What is in force now: what follows is resolved with it. */
+static void remember_pushed(const struct sw_ticket *t, uint64_t version)
+{
+    Spillway__V1__PushPolicies *question = sw_reply_question(t, &spillway__v1__push_policies__descriptor);
+    struct sw_policy_error why;
+    struct sw_policy_set set;
+
+    if (question && sw_policy_set_of_message(question->set, &set, &why) == 0) {
+        set.version = version;
+        sw_cache_set(t->client, &set);
     }
+    sw_reply_free(question);
+}
+
+int sw_ticket_policies_push(const sw_ticket *t, uint64_t *version, struct sw_error *err)
+{
+    struct sw_error own;
+
+    err = err ? err : &own;
+    Spillway__V1__PushPoliciesDone *done =
+        sw_reply_of(t, SW_FRAME_PUSH_POLICIES, &spillway__v1__push_policies_done__descriptor, err);
+    if (!done)
+        return err->status;
     if (version)
         *version = done->version;
-    remember(c, set, done->version);
+    remember_pushed(t, done->version);
     sw_reply_free(done);
     return 0;
 }
@@ -53,17 +75,36 @@ static int push(sw_client *c, struct sw_policy_set *set, uint64_t expected_versi
 int sw_policies_push(sw_client *c, const char *text, size_t len, uint64_t expected_version, uint64_t *version,
                      struct sw_error *err)
 {
-    struct sw_policy_error why = {.text = ""};
-    struct sw_policy_set set;
     struct sw_error own;
 
     err = err ? err : &own;
-    if (sw_client_is_forked(c))
-        return sw_error_set(err, SW_FORKED, NULL);
-    int rc = sw_policy_text_parse(text, len, &set, &why);
-    if (rc < 0)
-        return refuse_text(&why, rc, err);
-    return push(c, &set, expected_version, version, err);
+    struct sw_ticket *t = push_prepare(c, text, len, expected_version, err);
+    int rc = sw_reply_wait(t, err);
+    if (rc == 0)
+        rc = sw_ticket_policies_push(t, version, err);
+    sw_ticket_release(t);
+    return rc;
+}
+
+int sw_submit_policies_push(sw_client *c, const char *text, size_t len, uint64_t expected_version, sw_done_fn done,
+                            void *user, sw_ticket **ticket, struct sw_error *err)
+{
+    struct sw_error own;
+
+    err = err ? err : &own;
+    return sw_ticket_hand_out(push_prepare(c, text, len, expected_version, err), done, user, ticket, err);
+}
+
+/* --- getting */
+
+static struct sw_ticket *get_prepare(sw_client *c, const char *space, struct sw_error *err)
+{
+    Spillway__V1__GetPolicies question = SPILLWAY__V1__GET_POLICIES__INIT;
+
+    if (sw_names_check(c, space, NULL, err) < 0)
+        return NULL;
+    question.space = sw_reply_text(space ? space : "default");
+    return sw_ticket_create(c, SW_FRAME_GET_POLICIES, &question.base, 0, err);
 }
 
 /* The text of the message's set, if it is wanted. */
@@ -86,26 +127,43 @@ static int give(sw_client *c, const Spillway__V1__PolicySet *message, char **tex
     return 0;
 }
 
-int sw_policies_get(sw_client *c, const char *space, char **text, uint64_t *version, struct sw_error *err)
+int sw_ticket_policies_get(const sw_ticket *t, char **text, uint64_t *version, struct sw_error *err)
 {
-    Spillway__V1__GetPolicies question = SPILLWAY__V1__GET_POLICIES__INIT;
     struct sw_error own;
-    int rc;
 
     err = err ? err : &own;
-    if (sw_names_check(c, space, NULL, err) < 0)
-        return err->status;
-    question.space = sw_reply_text(space ? space : "default");
     Spillway__V1__GetPoliciesDone *done =
-        sw_reply_ask(c, SW_FRAME_GET_POLICIES, &question.base, &spillway__v1__get_policies_done__descriptor, err);
+        sw_reply_of(t, SW_FRAME_GET_POLICIES, &spillway__v1__get_policies_done__descriptor, err);
     if (!done)
         return err->status;
-    rc = done->set ? give(c, done->set, text, err)
-                   : sw_error_set(err, SW_PROTOCOL, "the server's answer has no policies");
+    int rc = done->set ? give(t->client, done->set, text, err)
+                       : sw_error_set(err, SW_PROTOCOL, "the server's answer has no policies");
     if (rc == 0 && version)
         *version = done->set->version;
     sw_reply_free(done);
     return rc;
+}
+
+int sw_policies_get(sw_client *c, const char *space, char **text, uint64_t *version, struct sw_error *err)
+{
+    struct sw_error own;
+
+    err = err ? err : &own;
+    struct sw_ticket *t = get_prepare(c, space, err);
+    int rc = sw_reply_wait(t, err);
+    if (rc == 0)
+        rc = sw_ticket_policies_get(t, text, version, err);
+    sw_ticket_release(t);
+    return rc;
+}
+
+int sw_submit_policies_get(sw_client *c, const char *space, sw_done_fn done, void *user, sw_ticket **ticket,
+                           struct sw_error *err)
+{
+    struct sw_error own;
+
+    err = err ? err : &own;
+    return sw_ticket_hand_out(get_prepare(c, space, err), done, user, ticket, err);
 }
 
 void sw_text_free(char *text)

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/src/lent.h"
 #include "client/src/policy_cache.h"
 #include "codec/auto.h"
 #include "codec/container.h"
@@ -49,18 +50,40 @@ struct whole {
  * On the wire 0 says that nobody looked for the largest exponent; a tensor of zeros and subnormals fits in the window
  * of exponent 1 just as well.
  */
-static uint32_t e_max_of(const struct sw_kernels *k, const struct sw_plan *plan, const struct sw_tensor *tensor,
-                         uint64_t values, const void *data)
+static int e_max_of(const struct sw_kernels *k, const struct sw_plan *plan, enum sw_dtype dtype,
+                    const struct sw_lent *lent, uint32_t *out, struct sw_error *err)
 {
     uint8_t e_max = 0;
+    const void *piece;
+    size_t n;
 
-    sw_e_max_raise(k, plan, tensor->dtype, data, values, &e_max);
-    return e_max > 0 ? e_max : 1;
+    for (uint64_t at = 0; at < lent->values; at += n) {
+        int rc = sw_lent_piece(lent, at, &piece, &n, err);
+        if (rc < 0)
+            return rc;
+        sw_e_max_raise(k, plan, dtype, piece, n, &e_max);
+    }
+    *out = e_max > 0 ? e_max : 1;
+    return 0;
+}
+
+static int summary_fill(struct sw_summary *summary, const struct sw_lent *lent, struct sw_error *err)
+{
+    const void *piece;
+    size_t n;
+
+    for (uint64_t at = 0; at < lent->values; at += n) {
+        int rc = sw_lent_piece(lent, at, &piece, &n, err);
+        if (rc < 0)
+            return rc;
+        sw_summary_take(summary, at, piece, n);
+    }
+    return 0;
 }
 
 /* Ranges or tiles, in memory of their own. */
-static int summary_of(const struct sw_kernels *k, struct sw_plan *plan, const struct sw_tensor *tensor, uint64_t values,
-                      const void *data, struct whole *whole, struct sw_error *err)
+static int summary_of(const struct sw_kernels *k, struct sw_plan *plan, const struct sw_tensor *tensor,
+                      const struct sw_lent *lent, struct whole *whole, struct sw_error *err)
 {
     uint64_t stored_bytes = sw_summary_stored_bytes(plan, tensor);
     struct sw_summary summary;
@@ -80,15 +103,17 @@ static int summary_of(const struct sw_kernels *k, struct sw_plan *plan, const st
         return sw_error_set(err, SW_NO_MEMORY, NULL);
     }
     sw_summary_init(&summary, k, plan, tensor, memory);
-    sw_summary_take(&summary, 0, data, values);
-    sw_summary_store(&summary, whole->summary);
-    whole->summary_bytes = stored_bytes;
+    int rc = summary_fill(&summary, lent, err);
+    if (rc == 0) {
+        sw_summary_store(&summary, whole->summary);
+        whole->summary_bytes = stored_bytes;
+    }
     free(memory);
-    return 0;
+    return rc;
 }
 
 /* The daemon judges formats; we only prepare what it will need. */
-static int look_at_whole(const char *format, const struct sw_tensor *tensor, uint64_t values, const void *data,
+static int look_at_whole(const char *format, const struct sw_tensor *tensor, const struct sw_lent *lent,
                          struct whole *whole, struct sw_error *err)
 {
     const struct sw_kernels *k = sw_kernels_select(getenv("SPILLWAY_CPU_DISABLE"));
@@ -96,9 +121,9 @@ static int look_at_whole(const char *format, const struct sw_tensor *tensor, uin
 
     if (sw_plan_parse(format, &plan) < 0 || sw_plan_check(&plan, tensor->dtype, NULL) < 0)
         return 0;
-    if (sw_plan_needs_summary(&plan, tensor->dtype))
-        whole->e_max = e_max_of(k, &plan, tensor, values, data);
-    return summary_of(k, &plan, tensor, values, data, whole, err);
+    int rc =
+        sw_plan_needs_summary(&plan, tensor->dtype) ? e_max_of(k, &plan, tensor->dtype, lent, &whole->e_max, err) : 0;
+    return rc < 0 ? rc : summary_of(k, &plan, tensor, lent, whole, err);
 }
 
 static int tensor_check(const struct sw_put_args *args, const void *data, struct sw_tensor *tensor, uint64_t *values,
@@ -179,8 +204,9 @@ struct sw_ticket *sw_put_prepare(sw_client *c, const struct sw_put_args *args, c
     put.step = args->step;
     if (left_to_policies(args))
         apply_policies(c, &put, &tensor, bytes, chosen);
+    struct sw_lent lent = {.data = data, .values = values, .value_bytes = sw_dtype_bytes(args->dtype)};
     struct sw_ticket *t = NULL;
-    if (look_at_whole(put.format, &tensor, values, data, &whole, err) == 0) {
+    if (look_at_whole(put.format, &tensor, &lent, &whole, err) == 0) {
         put.e_max = whole.e_max;
         put.summary = (ProtobufCBinaryData){whole.summary_bytes, whole.summary};
         t = sw_ticket_create(c, SW_FRAME_PUT, &put.base, args->timeout_ms, err);
@@ -224,6 +250,19 @@ static int repack(struct sw_ticket *t, const Spillway__V1__Put *put, struct sw_e
     return 0;
 }
 
+/* Its lender may have done with the memory what he must not: that may end the put, and nothing else. */
+static int look_at_lent(const char *format, const struct sw_tensor *tensor, uint64_t values, const void *data,
+                        struct whole *whole, struct sw_error *err)
+{
+    struct sw_lent lent = {.data = data, .values = values, .value_bytes = sw_dtype_bytes(tensor->dtype)};
+    int rc = sw_lent_guard(&lent, err);
+
+    if (rc == 0)
+        rc = look_at_whole(format, tensor, &lent, whole, err);
+    sw_lent_finish(&lent);
+    return rc;
+}
+
 /* Format, version and summary as the daemon asked for them; without a format, nothing that would be stale. */
 static int put_again(struct sw_ticket *t, Spillway__V1__Put *put, struct sw_error *err)
 {
@@ -237,7 +276,7 @@ static int put_again(struct sw_ticket *t, Spillway__V1__Put *put, struct sw_erro
     again.format = t->again_format;
     again.policy_version = t->again_format[0] ? t->again_version : 0;
     if (again.format[0])
-        rc = look_at_whole(again.format, &tensor, values, t->data, &whole, err);
+        rc = look_at_lent(again.format, &tensor, values, t->data, &whole, err);
     again.e_max = whole.e_max;
     again.summary = (ProtobufCBinaryData){whole.summary_bytes, whole.summary};
     if (rc == 0)

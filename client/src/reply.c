@@ -1,23 +1,28 @@
 #include "client/src/reply.h"
 
-void *sw_reply_ask(sw_client *c, uint8_t type, const ProtobufCMessage *question,
-                   const ProtobufCMessageDescriptor *answer, struct sw_error *err)
+void *sw_reply_of(const struct sw_ticket *t, uint8_t type, const ProtobufCMessageDescriptor *answer,
+                  struct sw_error *err)
 {
-    struct sw_ticket *t = sw_ticket_create(c, type, question, 0, err);
-    void *message = NULL;
-
-    if (!t)
+    if (sw_ticket_of(t, t->type == type, err) < 0)
         return NULL;
-    if (sw_ticket_run(t, err) == 0) {
-        message = protobuf_c_message_unpack(answer, NULL, t->reply_bytes, t->reply);
-        if (!message)
-            sw_error_set(err, SW_PROTOCOL, "the server's answer does not parse");
-    }
-    sw_ticket_release(t);
+    void *message = protobuf_c_message_unpack(answer, NULL, t->reply_bytes, t->reply);
+    if (!message)
+        sw_error_set(err, SW_PROTOCOL, "the server's answer does not parse");
     return message;
 }
 
-void sw_reply_free(void *answer)
+void *sw_reply_question(const struct sw_ticket *t, const ProtobufCMessageDescriptor *question)
 {
-    protobuf_c_message_free_unpacked(answer, NULL);
+    return protobuf_c_message_unpack(question, NULL, t->message_bytes, t->message);
+}
+
+void sw_reply_free(void *message)
+{
+    if (message)
+        protobuf_c_message_free_unpacked(message, NULL);
+}
+
+int sw_reply_wait(struct sw_ticket *t, struct sw_error *err)
+{
+    return t ? sw_ticket_run(t, err) : err->status;
 }

@@ -5,13 +5,19 @@
 #include "client/src/internal.h"
 
 /*
- * Sends `question` as a frame of this type, waits, and unpacks the answer: to be freed with
- * protobuf_c_message_free_unpacked. NULL: err, which is never NULL here, says why.
+ * The answer of a ticket that is done and of this type of request: to be freed with sw_reply_free. NULL: err, which is
+ * never NULL here, says why.
  */
-void *sw_reply_ask(sw_client *c, uint8_t type, const ProtobufCMessage *question,
-                   const ProtobufCMessageDescriptor *answer, struct sw_error *err);
+void *sw_reply_of(const struct sw_ticket *t, uint8_t type, const ProtobufCMessageDescriptor *answer,
+                  struct sw_error *err);
 
-void sw_reply_free(void *answer);
+/* What the ticket asked, or NULL: no memory. */
+void *sw_reply_question(const struct sw_ticket *t, const ProtobufCMessageDescriptor *question);
+
+void sw_reply_free(void *message);
+
+/* Runs a prepared ticket, if there is one, to its end. The status. The caller reads and releases it. */
+int sw_reply_wait(struct sw_ticket *t, struct sw_error *err);
 
 /* A string is packed through a pointer that is not const. */
 static inline char *sw_reply_text(const char *s)

@@ -1,7 +1,6 @@
 /* Runs: opened, reported to, and asked for widths. */
-#include <string.h>
-
 #include <stdlib.h>
+#include <string.h>
 
 #include "client/src/reply.h"
 #include <spillway/policy.h>
@@ -28,44 +27,75 @@ static void info_copy(const Spillway__V1__RunInfo *m, struct sw_run_info *info)
     };
 }
 
-int sw_run_open(sw_client *c, const struct sw_run_settings *settings, uint32_t *member, struct sw_run_info *info,
-                struct sw_error *err)
+/* --- opening */
+
+static struct sw_ticket *open_prepare(sw_client *c, const struct sw_run_settings *settings, struct sw_error *err)
 {
     Spillway__V1__RunSettings message = SPILLWAY__V1__RUN_SETTINGS__INIT;
     Spillway__V1__OpenRun question = SPILLWAY__V1__OPEN_RUN__INIT;
-    struct sw_error own;
 
-    err = err ? err : &own;
     if (run_check(c, settings->run, err) < 0 || sw_names_check(c, settings->space, NULL, err) < 0)
-        return err->status;
+        return NULL;
     message.run = sw_reply_text(settings->run);
     message.space = sw_reply_text(settings->space ? settings->space : "default");
     message.seed = settings->seed;
     message.steps = settings->steps;
     message.members = settings->members;
     question.settings = &message;
-    Spillway__V1__OpenRunDone *done =
-        sw_reply_ask(c, SW_FRAME_OPEN_RUN, &question.base, &spillway__v1__open_run_done__descriptor, err);
+    return sw_ticket_create(c, SW_FRAME_OPEN_RUN, &question.base, 0, err);
+}
+
+int sw_ticket_run_open(const sw_ticket *t, uint32_t *member, struct sw_run_info *info, struct sw_error *err)
+{
+    struct sw_error own;
+
+    err = err ? err : &own;
+    Spillway__V1__OpenRunDone *done = sw_reply_of(t, SW_FRAME_OPEN_RUN, &spillway__v1__open_run_done__descriptor, err);
     if (!done)
         return err->status;
     *member = done->member;
     if (info && done->run)
         info_copy(done->run, info);
-    sw_cache_run(c, message.run, message.space);
+    Spillway__V1__OpenRun *question = sw_reply_question(t, &spillway__v1__open_run__descriptor);
+    if (question)
+        sw_cache_run(t->client, question->settings->run, question->settings->space);
+    sw_reply_free(question);
     sw_reply_free(done);
     return 0;
 }
 
-int sw_run_report(sw_client *c, const struct sw_report_args *args, struct sw_report_result *result,
-                  struct sw_error *err)
+int sw_run_open(sw_client *c, const struct sw_run_settings *settings, uint32_t *member, struct sw_run_info *info,
+                struct sw_error *err)
 {
-    Spillway__V1__PairedLoss paired = SPILLWAY__V1__PAIRED_LOSS__INIT;
-    Spillway__V1__Report question = SPILLWAY__V1__REPORT__INIT;
     struct sw_error own;
 
     err = err ? err : &own;
+    struct sw_ticket *t = open_prepare(c, settings, err);
+    int rc = sw_reply_wait(t, err);
+    if (rc == 0)
+        rc = sw_ticket_run_open(t, member, info, err);
+    sw_ticket_release(t);
+    return rc;
+}
+
+int sw_submit_run_open(sw_client *c, const struct sw_run_settings *settings, sw_done_fn done, void *user,
+                       sw_ticket **ticket, struct sw_error *err)
+{
+    struct sw_error own;
+
+    err = err ? err : &own;
+    return sw_ticket_hand_out(open_prepare(c, settings, err), done, user, ticket, err);
+}
+
+/* --- reporting */
+
+static struct sw_ticket *report_prepare(sw_client *c, const struct sw_report_args *args, struct sw_error *err)
+{
+    Spillway__V1__PairedLoss paired = SPILLWAY__V1__PAIRED_LOSS__INIT;
+    Spillway__V1__Report question = SPILLWAY__V1__REPORT__INIT;
+
     if (run_check(c, args->run, err) < 0)
-        return err->status;
+        return NULL;
     question.run = sw_reply_text(args->run);
     question.member = args->member;
     question.step = args->step;
@@ -75,14 +105,44 @@ int sw_run_report(sw_client *c, const struct sw_report_args *args, struct sw_rep
     paired.current = args->current;
     paired.reduced = args->reduced;
     question.paired = args->has_paired ? &paired : NULL;
-    Spillway__V1__ReportDone *done =
-        sw_reply_ask(c, SW_FRAME_REPORT, &question.base, &spillway__v1__report_done__descriptor, err);
+    return sw_ticket_create(c, SW_FRAME_REPORT, &question.base, 0, err);
+}
+
+int sw_ticket_run_report(const sw_ticket *t, struct sw_report_result *result, struct sw_error *err)
+{
+    struct sw_error own;
+
+    err = err ? err : &own;
+    Spillway__V1__ReportDone *done = sw_reply_of(t, SW_FRAME_REPORT, &spillway__v1__report_done__descriptor, err);
     if (!done)
         return err->status;
     if (result)
         *result = (struct sw_report_result){.reset = done->reset, .effective_step = done->effective_step};
     sw_reply_free(done);
     return 0;
+}
+
+int sw_run_report(sw_client *c, const struct sw_report_args *args, struct sw_report_result *result,
+                  struct sw_error *err)
+{
+    struct sw_error own;
+
+    err = err ? err : &own;
+    struct sw_ticket *t = report_prepare(c, args, err);
+    int rc = sw_reply_wait(t, err);
+    if (rc == 0)
+        rc = sw_ticket_run_report(t, result, err);
+    sw_ticket_release(t);
+    return rc;
+}
+
+int sw_submit_run_report(sw_client *c, const struct sw_report_args *args, sw_done_fn done, void *user,
+                         sw_ticket **ticket, struct sw_error *err)
+{
+    struct sw_error own;
+
+    err = err ? err : &own;
+    return sw_ticket_hand_out(report_prepare(c, args, err), done, user, ticket, err);
 }
 
 /* --- widths as a trainer learned them */
@@ -97,18 +157,18 @@ static void learned_message(const struct sw_bitlengths *from, Spillway__V1__Bitl
     to->exponent_bits = from->exponent_bits;
 }
 
-int sw_run_report_learned(sw_client *c, const char *run, uint32_t member, uint64_t step,
-                          const struct sw_bitlengths *learned, size_t count, struct sw_error *err)
+static struct sw_ticket *learned_prepare(sw_client *c, const char *run, uint32_t member, uint64_t step,
+                                         const struct sw_bitlengths *learned, size_t count, struct sw_error *err)
 {
     Spillway__V1__ReportLearned question = SPILLWAY__V1__REPORT_LEARNED__INIT;
-    struct sw_error own;
-    void *done = NULL;
+    struct sw_ticket *t = NULL;
 
-    err = err ? err : &own;
     if (run_check(c, run, err) < 0)
-        return err->status;
-    if (count > SW_FRAME_MAX_MESSAGE)
-        return sw_error_set(err, SW_TOO_LARGE, "one request holds no %zu tensors: report them in parts", count);
+        return NULL;
+    if (count > SW_FRAME_MAX_MESSAGE) {
+        sw_error_set(err, SW_TOO_LARGE, "one request does not hold %zu tensors: report them in parts", count);
+        return NULL;
+    }
     Spillway__V1__Bitlengths *messages = calloc(count + 1, sizeof *messages), **all = calloc(count + 1, sizeof *all);
     if (messages && all) {
         for (size_t i = 0; i < count; i++) {
@@ -120,17 +180,35 @@ int sw_run_report_learned(sw_client *c, const char *run, uint32_t member, uint64
         question.step = step;
         question.learned = all;
         question.n_learned = count;
-        done = sw_reply_ask(c, SW_FRAME_REPORT_LEARNED, &question.base, &spillway__v1__report_learned_done__descriptor,
-                            err);
+        t = sw_ticket_create(c, SW_FRAME_REPORT_LEARNED, &question.base, 0, err);
     } else {
         sw_error_set(err, SW_NO_MEMORY, NULL);
     }
     free(messages);
     free(all);
-    if (!done)
-        return err->status;
-    sw_reply_free(done);
-    return 0;
+    return t;
+}
+
+int sw_run_report_learned(sw_client *c, const char *run, uint32_t member, uint64_t step,
+                          const struct sw_bitlengths *learned, size_t count, struct sw_error *err)
+{
+    struct sw_error own;
+
+    err = err ? err : &own;
+    struct sw_ticket *t = learned_prepare(c, run, member, step, learned, count, err);
+    int rc = sw_reply_wait(t, err);
+    sw_ticket_release(t);
+    return rc;
+}
+
+int sw_submit_run_report_learned(sw_client *c, const char *run, uint32_t member, uint64_t step,
+                                 const struct sw_bitlengths *learned, size_t count, sw_done_fn done, void *user,
+                                 sw_ticket **ticket, struct sw_error *err)
+{
+    struct sw_error own;
+
+    err = err ? err : &own;
+    return sw_ticket_hand_out(learned_prepare(c, run, member, step, learned, count, err), done, user, ticket, err);
 }
 
 /* --- widths of a step */
@@ -160,27 +238,59 @@ static int give(const Spillway__V1__Bitlengths *m, sw_bitlengths_fn each, void *
     return each(&b, user);
 }
 
-int sw_run_bitlengths(sw_client *c, const char *run, uint64_t step, sw_bitlengths_fn each, void *user,
-                      struct sw_step_info *info, struct sw_error *err)
+static struct sw_ticket *bitlengths_prepare(sw_client *c, const char *run, uint64_t step, struct sw_error *err)
 {
     Spillway__V1__GetBitlengths question = SPILLWAY__V1__GET_BITLENGTHS__INIT;
+
+    if (run_check(c, run, err) < 0)
+        return NULL;
+    question.run = sw_reply_text(run);
+    question.step = step;
+    return sw_ticket_create(c, SW_FRAME_GET_BITLENGTHS, &question.base, 0, err);
+}
+
+int sw_ticket_run_bitlengths(const sw_ticket *t, sw_bitlengths_fn each, void *user, struct sw_step_info *info,
+                             struct sw_error *err)
+{
     struct sw_error own;
     int rc = 0;
 
     err = err ? err : &own;
-    if (run_check(c, run, err) < 0)
-        return err->status;
-    question.run = sw_reply_text(run);
-    question.step = step;
     Spillway__V1__GetBitlengthsDone *done =
-        sw_reply_ask(c, SW_FRAME_GET_BITLENGTHS, &question.base, &spillway__v1__get_bitlengths_done__descriptor, err);
+        sw_reply_of(t, SW_FRAME_GET_BITLENGTHS, &spillway__v1__get_bitlengths_done__descriptor, err);
     if (!done)
         return err->status;
-    sw_cache_widths(c, run, step, done);
+    Spillway__V1__GetBitlengths *question = sw_reply_question(t, &spillway__v1__get_bitlengths__descriptor);
+    if (question)
+        sw_cache_widths(t->client, question->run, question->step, done);
+    sw_reply_free(question);
     for (size_t i = 0; each && rc == 0 && i < done->n_bitlengths; i++)
         rc = give(done->bitlengths[i], each, user, err);
     if (rc == 0 && info)
         *info = (struct sw_step_info){.policy_version = done->policy_version, .frozen = done->frozen};
     sw_reply_free(done);
     return rc;
+}
+
+int sw_run_bitlengths(sw_client *c, const char *run, uint64_t step, sw_bitlengths_fn each, void *user,
+                      struct sw_step_info *info, struct sw_error *err)
+{
+    struct sw_error own;
+
+    err = err ? err : &own;
+    struct sw_ticket *t = bitlengths_prepare(c, run, step, err);
+    int rc = sw_reply_wait(t, err);
+    if (rc == 0)
+        rc = sw_ticket_run_bitlengths(t, each, user, info, err);
+    sw_ticket_release(t);
+    return rc;
+}
+
+int sw_submit_run_bitlengths(sw_client *c, const char *run, uint64_t step, sw_done_fn done, void *user,
+                             sw_ticket **ticket, struct sw_error *err)
+{
+    struct sw_error own;
+
+    err = err ? err : &own;
+    return sw_ticket_hand_out(bitlengths_prepare(c, run, step, err), done, user, ticket, err);
 }

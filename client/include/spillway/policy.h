@@ -123,6 +123,32 @@ struct sw_step_info {
 SW_API int sw_run_bitlengths(sw_client *client, const char *run, uint64_t step, sw_bitlengths_fn each, void *user,
                              struct sw_step_info *info, struct sw_error *err);
 
+/*
+ * Asynchronous forms, as in spillway/client.h. Results of a ticket that is done are read with sw_ticket_...: on the
+ * reading thread, as often as one likes. The learned widths have none but the ticket's status.
+ */
+SW_API int sw_submit_policies_push(sw_client *client, const char *text, size_t len, uint64_t expected_version,
+                                   sw_done_fn done, void *user, sw_ticket **ticket, struct sw_error *err);
+SW_API int sw_submit_policies_get(sw_client *client, const char *space, sw_done_fn done, void *user, sw_ticket **ticket,
+                                  struct sw_error *err);
+SW_API int sw_submit_run_open(sw_client *client, const struct sw_run_settings *settings, sw_done_fn done, void *user,
+                              sw_ticket **ticket, struct sw_error *err);
+SW_API int sw_submit_run_report(sw_client *client, const struct sw_report_args *args, sw_done_fn done, void *user,
+                                sw_ticket **ticket, struct sw_error *err);
+SW_API int sw_submit_run_report_learned(sw_client *client, const char *run, uint32_t member, uint64_t step,
+                                        const struct sw_bitlengths *learned, size_t count, sw_done_fn done, void *user,
+                                        sw_ticket **ticket, struct sw_error *err);
+SW_API int sw_submit_run_bitlengths(sw_client *client, const char *run, uint64_t step, sw_done_fn done, void *user,
+                                    sw_ticket **ticket, struct sw_error *err);
+
+SW_API int sw_ticket_policies_push(const sw_ticket *ticket, uint64_t *version, struct sw_error *err);
+SW_API int sw_ticket_policies_get(const sw_ticket *ticket, char **text, uint64_t *version, struct sw_error *err);
+SW_API int sw_ticket_run_open(const sw_ticket *ticket, uint32_t *member, struct sw_run_info *info,
+                              struct sw_error *err);
+SW_API int sw_ticket_run_report(const sw_ticket *ticket, struct sw_report_result *result, struct sw_error *err);
+SW_API int sw_ticket_run_bitlengths(const sw_ticket *ticket, sw_bitlengths_fn each, void *user,
+                                    struct sw_step_info *info, struct sw_error *err);
+
 #ifdef __cplusplus
 }
 #endif

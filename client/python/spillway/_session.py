@@ -31,13 +31,14 @@ from typing import NamedTuple
 import torch
 
 from . import _info, _native, errors
-from ._args import batches
+from ._args import batches, run_and_step
 from ._entry import Entry, Flight, Outcome, Payload, Retired, key_of, traits_of
 from ._footprint import DTYPES, Extent, compact, elements, extent_of, whole
 from ._handles import Spilled, VersionWatch
 from ._pause import Pause
 from ._stats import OffloadStats
 from .client import Client
+from .run import Run
 from .ticket import ticket_info
 
 # How long the freeing thread gathers names before it sends them: one request then frees many tensors.
@@ -58,6 +59,7 @@ class Settings(NamedTuple):
     format: str | None
     timeout_ms: int
     window_bytes: int
+    run: Run | None = None
 
 
 class Session:
@@ -227,6 +229,8 @@ class Session:
             self._group,
             self._settings.format.encode() if self._settings.format else None,
             self._settings.timeout_ms,
+            0,
+            *run_and_step(self._settings.run, None),
         )
         return Flight(self.client._submit_put(_Lent(sent), args, _outcome), payload, name)
 
