@@ -174,7 +174,7 @@ struct seen {
     uint64_t fallbacks, signs_kept, bitmaps;
 };
 
-static void see(struct seen *seen, const char *mode, const struct sw_chunk_report *report, const struct sw_fields *f)
+static void see(struct seen *seen, const char *mode, const struct sw_chunk_report *report)
 {
     size_t i = 0;
 
@@ -184,9 +184,7 @@ static void see(struct seen *seen, const char *mode, const struct sw_chunk_repor
         seen->modes[seen->count++] = mode;
     seen->fallbacks += report->nonfinite_chunks;
     seen->signs_kept += report->signs_kept_chunks;
-    seen->bitmaps += report->raw_bits == 0 && report->mantissa_bits > 0 &&
-                     report->mantissa_bits % f->mantissa_bits == 0 &&
-                     report->mantissa_bits / f->mantissa_bits < report->values;
+    seen->bitmaps += report->bitmap_chunks;
 }
 
 /* Encodes the slot while it is rewritten, and decodes what comes of it. */
@@ -205,7 +203,7 @@ static void encode_disturbed(struct disturbed *d, const struct sw_kernels *k, co
             sw_chunk_decode(k, c, 0, dst.at, out_bytes, back.at, bytes, scratch) != 0)
             fail_msg("%s %s of %zu bytes on %s made a chunk that does not decode", plan, sw_dtype_name(c->tensor.dtype),
                      bytes, sw_kernels_name(k));
-        see(seen, mode, &report, sw_fields_of(c->tensor.dtype));
+        see(seen, mode, &report);
     }
     disturb_pause(d);
     guarded_free(&dst);
