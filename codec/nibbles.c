@@ -13,6 +13,7 @@ enum {
     NIBBLES = 16,
     NIBBLE_MAX = NIBBLES - 1,
     MIN_VALUES = 512,      /* fewer do not pay for two models and their states */
+    TWO_SETS = 32768,      /* values from which on two sets of states pay */
     LOOKS = 128,           /* values that tell whether nibbles may be skewed */
     LEAST_GAIN = 2,        /* one bit in so many values must be gained */
     LEAST_PART_GAIN = 128, /* one byte in so many values, by coding a part instead of packing it */
@@ -72,7 +73,9 @@ static bool nibbles_likely(const struct sw_sample *s, uint32_t saved_bits)
 
 static void part_choose(const struct sw_sample *s, const uint8_t *nibbles, struct sw_nibbles_choice *choice, int part)
 {
-    struct sw_rans_choice coded = sw_rans_choose_plain(nibbles, s->count, s->n);
+    /* Fewer states than exponents have: two parts more would pay for theirs, and two sets keep a CPU nearly as busy. */
+    uint32_t sets = s->n >= TWO_SETS ? 2 : 1;
+    struct sw_rans_choice coded = sw_rans_choose_plain(nibbles, s->count, s->n, sets);
 
     choice->parts[part] = coded.section;
     choice->coded[part] = coded.bytes + s->n / LEAST_PART_GAIN < packed_bytes(s->n);

@@ -130,10 +130,10 @@ static void count_blocked(const struct sw_sample *s, const uint8_t *maxima, uint
 }
 
 /* For n bytes, of which `count` were sampled. */
-static struct sw_rans_choice choice_make(uint32_t count, size_t n, uint32_t block_log2, uint8_t top,
+static struct sw_rans_choice choice_make(uint32_t count, size_t n, uint32_t sets, uint32_t block_log2, uint8_t top,
                                          const uint32_t symbols[SW_RANS_SYMBOLS])
 {
-    struct sw_rans_choice c = {.section = {.block_log2 = block_log2, .sets = sw_rans_sets(n), .top = top}};
+    struct sw_rans_choice c = {.section = {.block_log2 = block_log2, .sets = sets, .top = top}};
     uint64_t cost;
 
     /* Four bits hold a maximum only roughly, so that symbols nobody counted may turn up. */
@@ -143,12 +143,12 @@ static struct sw_rans_choice choice_make(uint32_t count, size_t n, uint32_t bloc
     return c;
 }
 
-struct sw_rans_choice sw_rans_choose_plain(const uint8_t *sampled, uint32_t count, size_t n)
+struct sw_rans_choice sw_rans_choose_plain(const uint8_t *sampled, uint32_t count, size_t n, uint32_t sets)
 {
     uint32_t symbols[SW_RANS_SYMBOLS];
     uint8_t top = count_plain(sampled, count, symbols);
 
-    return choice_make(count, n, SW_RANS_ONE_BLOCK, top, symbols);
+    return choice_make(count, n, sets, SW_RANS_ONE_BLOCK, top, symbols);
 }
 
 /* The largest byte that each sampled group, or the block that it is in, has. */
@@ -168,14 +168,15 @@ static struct sw_rans_choice choice_blocked(const struct sw_sample *s, uint32_t 
     uint32_t symbols[SW_RANS_SYMBOLS], top = bytes_max(maxima, s->groups) + TOP_SPARE;
 
     count_blocked(s, maxima, symbols);
-    return choice_make(s->count, s->n, block_log2, (uint8_t)(top < byte_max ? top : byte_max), symbols);
+    return choice_make(s->count, s->n, sw_rans_sets(s->n), block_log2, (uint8_t)(top < byte_max ? top : byte_max),
+                       symbols);
 }
 
 struct sw_rans_choice sw_rans_choose(const struct sw_sample *s, uint8_t byte_max)
 {
     static const uint8_t block_log2s[] = {8, 6};
     uint8_t maxima[SW_SAMPLE_GROUPS];
-    struct sw_rans_choice best = sw_rans_choose_plain(s->bytes, s->count, s->n);
+    struct sw_rans_choice best = sw_rans_choose_plain(s->bytes, s->count, s->n, sw_rans_sets(s->n));
 
     if (s->n < MIN_BLOCKED)
         return best;
