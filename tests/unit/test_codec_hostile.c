@@ -17,7 +17,7 @@
 
 #define MAX_VALUES 13000
 
-enum kind { NORMAL, ZEROS, FEW, DRIFT, REPEATS };
+enum kind { NORMAL, ZEROS, FEW, DRIFT, REPEATS, SKEWED };
 
 /* Small tensors of which each becomes a chunk of this mode: together, all that a decoder meets. */
 static const struct sample {
@@ -59,6 +59,8 @@ static const struct sample {
     {"grad1-top", "gradient-top", SW_DTYPE_BF16, 203, NORMAL},
     {"fpraker", "fpraker", SW_DTYPE_BF16, 203, NORMAL},
     {"mask1", "mask", SW_DTYPE_F32, 203, NORMAL},
+    {"lossless", "coded-mantissas", SW_DTYPE_BF16, 1100, SKEWED},
+    {"lossless", "coded-mantissas", SW_DTYPE_F32, 700, SKEWED},
     /* Too large to damage every bit of. Rows that come again; two sets of states; maxima of blocks. */
     {"lossless", "rows", SW_DTYPE_F32, 3200, REPEATS},
     {"rans", "coded", SW_DTYPE_BF16, MAX_VALUES, DRIFT},
@@ -85,6 +87,9 @@ static uint32_t value_of(const struct sample *s, const struct sw_fields *f, size
         exponent -= (uint32_t)i / 512 % 3 * 4;
     while (exponent > 1 && random_u64(seed) % 2 == 0)
         exponent--;
+    /* Of the upper eight bits of mantissa, those that there are, the lower ones are nearly always the same. */
+    if (s->kind == SKEWED && i % 100 != 3)
+        roll = s->dtype == SW_DTYPE_F32 ? (roll & ~(15u << 15)) | 5u << 15 : (roll & ~7u) | 5u;
     return (s->kind == ZEROS ? 0 : roll >> 31 << sw_fields_sign_shift(f)) | exponent << f->mantissa_bits |
            (roll & ((1u << f->mantissa_bits) - 1));
 }
