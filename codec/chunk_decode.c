@@ -92,11 +92,13 @@ static int gecko_read(const struct job *job, void *values, bool stream)
  */
 static struct sw_rans_ahead next_chunk(const struct job *job)
 {
-    uint32_t chunk_bytes = job->layout->chunk_bytes;
+    uint32_t chunk_bytes = job->layout->chunk_bytes, nnz = job->header->nnz;
 
+    if (nnz == 0) /* no encoder leaves none, but a chunk may say so */
+        return (struct sw_rans_ahead){0};
     return (struct sw_rans_ahead){
         .read = (uintptr_t)job->chunk + chunk_bytes,
-        .read_share = (uint32_t)(chunk_bytes * (uint64_t)256 / job->header->nnz),
+        .read_share = (uint32_t)(chunk_bytes * (uint64_t)256 / nnz),
     };
 }
 
