@@ -103,6 +103,15 @@ struct sw_nibbles_choice sw_nibbles_choose(const struct sw_sample *s, uint32_t p
     return choice;
 }
 
+/* Where the next chunk will be, if the tensor is encoded in order: each part fetches half of it. */
+static struct sw_rans_ahead ahead_of(const struct sw_encode_job *job, uint32_t n, int part)
+{
+    return (struct sw_rans_ahead){
+        .read = (uintptr_t)job->src + job->raw_bytes + (size_t)part * job->raw_bytes / SW_NIBBLES_PARTS,
+        .read_share = (uint32_t)(job->raw_bytes * 256 / SW_NIBBLES_PARTS / n),
+    };
+}
+
 /* Codes one part. Returns its bytes: those of packed nibbles where coded ones are not fewer, against the sample. */
 static size_t part_encode(const struct sw_encode_job *job, const struct sw_rans_section *section, uint32_t n, int part)
 {
@@ -113,7 +122,8 @@ static size_t part_encode(const struct sw_encode_job *job, const struct sw_rans_
                                     .n = n,
                                     .maxima = &section->top,
                                     .block_log2 = section->block_log2,
-                                    .sets = section->sets};
+                                    .sets = section->sets,
+                                    .ahead = ahead_of(job, n, part)};
     size_t bytes;
 
     coded->bytes = nibbles->bytes[part];
