@@ -243,6 +243,30 @@ static void test_deceived(void **state)
     }
 }
 
+/* Rows that come again: the different ones are a chunk within, whose mantissas are coded. */
+static void test_within_rows(void **state)
+{
+    enum { ROWS = 2000, DIFFERENT = 1200, AT_FLAGS = 14 };
+    struct sw_tensor tensor = vector_of(SW_DTYPE_F32, ROWS * 16);
+    struct sw_plan plan = sw_plan_lossless();
+    struct sw_chunk_header h;
+    struct sw_chunk_layout l;
+    uint64_t seed = 8;
+    struct packed p;
+
+    (void)state;
+    fill(SW_DTYPE_F32, SKEWED, ROWS * 16, 0, &seed);
+    for (size_t row = DIFFERENT; row < ROWS; row++)
+        memcpy(values + 64 * row, values + 64 * (random_u64(&seed) % DIFFERENT % 40), 64);
+    p = pack(&tensor, &plan, values);
+    assert_string_equal(mode_of(&p), "rows");
+    assert_int_equal(
+        sw_chunk_header_read(test_kernels(), &p.container, 0, p.bytes + p.head_bytes, p.chunk_bytes[0], &h, &l), 0);
+    assert_true(p.bytes[p.head_bytes + l.gecko_at + AT_FLAGS] & SW_CHUNK_CODED_MANTISSAS);
+    packed_free(&p);
+    size_of(SW_DTYPE_F32, "lossless", ROWS * 16, NULL);
+}
+
 static void test_no_hint(void **state)
 {
     struct sw_tensor tensor = vector_of(SW_DTYPE_BF16, 32768);
@@ -385,10 +409,9 @@ static void test_short_payloads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ratio),          cmocka_unit_test(test_left_alone),
-        cmocka_unit_test(test_round_trips),    cmocka_unit_test(test_deceived),
-        cmocka_unit_test(test_no_hint),        cmocka_unit_test(test_report),
-        cmocka_unit_test(test_contradictions), cmocka_unit_test(test_short_payloads),
+        cmocka_unit_test(test_ratio),    cmocka_unit_test(test_left_alone),     cmocka_unit_test(test_round_trips),
+        cmocka_unit_test(test_deceived), cmocka_unit_test(test_no_hint),        cmocka_unit_test(test_within_rows),
+        cmocka_unit_test(test_report),   cmocka_unit_test(test_contradictions), cmocka_unit_test(test_short_payloads),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
