@@ -10,6 +10,7 @@
 this package needs no torch; numpy it needs only where it makes arrays, in Client.get and in get_async without `out`.
 """
 
+from ._encode import decode, decode_info, encode
 from .client import Client, ObjectInfo, SpaceInfo, Ticket
 from .errors import (
     ClosedError,
@@ -45,4 +46,7 @@ __all__ = [
     "TensorLostError",
     "Ticket",
     "UsageError",
+    "decode",
+    "decode_info",
+    "encode",
 ]
