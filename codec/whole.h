@@ -16,8 +16,8 @@ size_t sw_whole_bound(const struct sw_container *c);
 size_t sw_whole_workspace_bytes(const struct sw_container *c);
 
 /*
- * Makes the head of a tensor under a plan that has no summary yet. 0, or SW_CODEC_INVALID with *why (may be NULL) set to
- * a static sentence.
+ * Makes the head of a tensor under a plan that has no summary yet. 0, or SW_CODEC_INVALID with *why (may be NULL) set
+ * to a static sentence.
  */
 int sw_whole_init(struct sw_container *c, const struct sw_tensor *tensor, const struct sw_plan *plan, uint64_t id,
                   const char **why);
