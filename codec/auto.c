@@ -5,6 +5,7 @@
 
 #include "codec/dictionary.h"
 #include "codec/fields.h"
+#include "codec/nibbles.h"
 #include "codec/rans_choose.h"
 #include "codec/sample.h"
 
@@ -26,7 +27,8 @@ bool sw_auto_named(const char *text, bool *cold)
 struct looked {
     uint64_t values, zeros;
     double raw_bits, coded_bits, exponent_bits;
-    uint32_t regions, few_regions; /* of which so many had few distinct values */
+    uint32_t regions;
+    uint32_t few_regions, skewed_regions; /* of which so many had few distinct values, or mantissas to code */
 };
 
 /* Bits a value for telling zeros, of this share, from others. */
@@ -40,6 +42,7 @@ static void look_at_floats(const struct sw_kernels *k, const struct sw_fields *f
                            struct sw_sample *sample, struct looked *sum)
 {
     double plane_bits, exponent_bits, zeros;
+    struct sw_nibbles_choice nibbles;
     struct sw_rans_choice choice;
 
     sw_sample_values(sample, k, f, src, n);
@@ -47,11 +50,16 @@ static void look_at_floats(const struct sw_kernels *k, const struct sw_fields *f
     exponent_bits = 8 * (double)choice.bytes * sample->count / (double)n;
     zeros = sample->scan.zeros;
     plane_bits = f->mantissa_bits + (sample->scan.any_sign ? 1 : 0);
-    sum->coded_bits += plane_bits * sample->count;
+    nibbles = sw_nibbles_choose(sample, (uint32_t)plane_bits);
     if (zeros * plane_bits > sample->count) {
         /* A bit each for the bitmap, and nothing else for zeros: not in the plane, and no symbol for them. */
-        sum->coded_bits += sample->count - zeros * plane_bits;
+        sum->coded_bits += sample->count + (sample->count - zeros) * plane_bits;
         exponent_bits -= zeros_entropy(zeros / sample->count) * sample->count;
+    } else if (nibbles.pays) {
+        sum->coded_bits += ((double)(f->bytes * 8u - 16u) + 8 * (double)nibbles.bytes / (double)n) * sample->count;
+        sum->skewed_regions++;
+    } else {
+        sum->coded_bits += plane_bits * sample->count;
     }
     sum->exponent_bits += exponent_bits;
     sum->coded_bits += exponent_bits;
@@ -82,6 +90,8 @@ static void choose_for_floats(const struct sw_kernels *k, const struct sw_fields
         out->why = "exponents are as random as the rest: coding would gain nothing";
     } else if (out->zeros_share * f->mantissa_bits > 1) {
         out->why = "many values are zero: a bitmap takes them out, and the exponents of the others are coded";
+    } else if (2 * sum.skewed_regions > sum.regions) {
+        out->why = "some exponents, and some upper bits of mantissas, are much more common than others: both are coded";
     } else {
         out->why = "some exponents are much more common than others: they are coded, sign and mantissa are kept";
     }

@@ -27,6 +27,7 @@ struct sw_chunk_report {
     uint64_t nonfinite_chunks;  /* lossy plan, but stored losslessly because the chunk holds NaN or Inf */
     uint64_t signs_kept_chunks; /* elided signs were asked for, but a sign bit was set */
     uint64_t raw_chunks;        /* no coding paid */
+    uint64_t bitmap_chunks;     /* zeros are in a bitmap */
     uint64_t sign_bits, exponent_bits, mantissa_bits, raw_bits; /* payload, by what it carries */
     uint64_t metadata_bits;                                     /* chunk header, zero bitmap, row widths, padding */
 };
@@ -76,8 +77,8 @@ int sw_chunk_losses(const struct sw_kernels *k, const struct sw_container *c, ui
                     struct sw_chunk_losses *losses);
 
 /* Reads an encoded chunk's header and says how its bits are spent (values, zeros, escaped and *_bits, chunk counts).
- * Checks the checksum. `mode` (may be NULL) receives a static name: "raw", "constant", "coded", "window", "dictionary",
- * "zstd", "rows", "gecko-delta", "gecko-bias", "sfp". */
+ * Checks the checksum. `mode` (may be NULL) receives a static name: "raw", "constant", "coded", "coded-mantissas"
+ * (which are coded beside exponents), "window", "dictionary", "zstd", "rows", "gecko-delta", "gecko-bias", "sfp". */
 int sw_chunk_inspect(const struct sw_container *c, uint32_t index, const void *src, size_t src_bytes,
                      struct sw_chunk_report *report, const char **mode);
 

@@ -11,6 +11,7 @@
 #include "codec/formats/formats.h"
 #include "codec/kernels/cache.h"
 #include "codec/kernels/table.h"
+#include "codec/nibbles.h"
 #include "codec/rows.h"
 
 /* The element at src, repeated. Doubling copies keep this at memory speed for elements of any size. */
@@ -50,6 +51,7 @@ struct job {
     const struct sw_chunk_header *header;
     const struct sw_chunk_layout *layout;
     const unsigned char *chunk;
+    const unsigned char *plane; /* in the chunk, or rebuilt */
     struct sw_chunk_scratch *scratch;
 };
 
@@ -60,7 +62,7 @@ static void plane_read(const struct job *job, const uint8_t *exponents, void *va
     struct sw_plane_code code = {*job->fields, h->sign_bits, split ? 0 : h->exponent_bits, h->mantissa_bits,
                                  split ? 0 : h->base};
 
-    job->kernels->plane_decode(&code, job->chunk + job->layout->plane_at, exponents, h->nnz, values, stream);
+    job->kernels->plane_decode(&code, job->plane, exponents, h->nnz, values, stream);
 }
 
 static int gecko_read(const struct job *job, void *values, bool stream)
@@ -73,7 +75,7 @@ static int gecko_read(const struct job *job, void *values, bool stream)
     /* Where the plane has whole bytes, as lossless values with signs do, one pass does it all. */
     if (job->fields->exponent_bits == 8 && l->plane_width == job->fields->bytes * 8u - 8 && h->sign_bits == 1) {
         bool even = job->kernels->gecko_join(&code, job->chunk + l->gecko_at, job->chunk + l->rows_at, h->gecko_bytes,
-                                             job->chunk + l->plane_at, job->fields->bytes, h->nnz, values, stream);
+                                             job->plane, job->fields->bytes, h->nnz, values, stream);
 
         return even ? 0 : SW_CODEC_CORRUPT;
     }
@@ -90,16 +92,18 @@ static int gecko_read(const struct job *job, void *values, bool stream)
  */
 static struct sw_rans_ahead next_chunk(const struct job *job)
 {
-    uint32_t chunk_bytes = job->layout->chunk_bytes;
+    uint32_t chunk_bytes = job->layout->chunk_bytes, nnz = job->header->nnz;
 
+    if (nnz == 0) /* no encoder leaves none, but a chunk may say so */
+        return (struct sw_rans_ahead){0};
     return (struct sw_rans_ahead){
         .read = (uintptr_t)job->chunk + chunk_bytes,
-        .read_share = (uint32_t)(chunk_bytes * (uint64_t)256 / job->header->nnz),
+        .read_share = (uint32_t)(chunk_bytes * (uint64_t)256 / nnz),
     };
 }
 
 /* Coded exponents. Where the plane has whole bytes, as lossless values with signs do, it is joined in the same pass. */
-static int coded_read(const struct job *job, void *values, bool stream)
+static int exponents_read(const struct job *job, void *values, bool stream)
 {
     const struct sw_chunk_header *h = job->header;
     const struct sw_chunk_layout *l = job->layout;
@@ -112,13 +116,13 @@ static int coded_read(const struct job *job, void *values, bool stream)
     if (rc != 0)
         return rc;
     if (section.model.symbols > 1) {
-        const unsigned char *plane = job->chunk + l->plane_at;
         struct sw_rans_ahead ahead = next_chunk(job);
         struct sw_plane_code code = {*job->fields, h->sign_bits, 0, h->mantissa_bits, 0};
-        bool whole = job->fields->exponent_bits == 8 && l->plane_width == job->fields->bytes * 8u - 8;
-        bool even = whole ? job->kernels->rans_join(&section, &input, scratch->maxima, plane, job->fields->bytes,
+        uint32_t width = (uint32_t)h->sign_bits + h->mantissa_bits;
+        bool whole = job->fields->exponent_bits == 8 && width == job->fields->bytes * 8u - 8;
+        bool even = whole ? job->kernels->rans_join(&section, &input, scratch->maxima, job->plane, job->fields->bytes,
                                                     h->nnz, values, stream, &ahead)
-                          : job->kernels->coded_join(&section, &input, scratch->maxima, &code, plane,
+                          : job->kernels->coded_join(&section, &input, scratch->maxima, &code, job->plane,
                                                      scratch->exponents, h->nnz, values, stream, &ahead);
 
         return even ? 0 : SW_CODEC_CORRUPT;
@@ -127,6 +131,18 @@ static int coded_read(const struct job *job, void *values, bool stream)
         return SW_CODEC_CORRUPT;
     plane_read(job, scratch->exponents, values, stream);
     return 0;
+}
+
+static int coded_read(struct job *job, void *values, bool stream)
+{
+    if ((job->header->flags & SW_CHUNK_CODED_MANTISSAS) != 0) {
+        int rc = sw_nibbles_decode(job->kernels, job->fields, job->header, job->layout, job->chunk, job->scratch);
+
+        if (rc != 0)
+            return rc;
+        job->plane = job->scratch->values;
+    }
+    return exponents_read(job, values, stream);
 }
 
 static int window_read(const struct job *job, void *values, bool stream)
@@ -145,7 +161,7 @@ static int window_read(const struct job *job, void *values, bool stream)
 }
 
 /* Reads the nnz values. */
-static int values_read(const struct job *job, void *values, bool stream)
+static int values_read(struct job *job, void *values, bool stream)
 {
     if (job->header->mode == SW_CHUNK_CODED)
         return coded_read(job, values, stream);
@@ -157,7 +173,7 @@ static int values_read(const struct job *job, void *values, bool stream)
     return 0;
 }
 
-static int floats_read(const struct job *job, const struct sw_container *c, void *dst)
+static int floats_read(struct job *job, const struct sw_container *c, void *dst)
 {
     const struct sw_chunk_header *h = job->header;
     struct sw_chunk_scratch *scratch = job->scratch;
@@ -208,6 +224,8 @@ int sw_chunk_decode(const struct sw_kernels *k, const struct sw_container *c, ui
     default:
         if (sw_formats_have(header.mode))
             return sw_formats_decode(k, c, index, &header, &layout, chunk, dst, scratch);
-        return floats_read(&(struct job){k, sw_fields_of(c->tensor.dtype), &header, &layout, chunk, scratch}, c, dst);
+        return floats_read(
+            &(struct job){k, sw_fields_of(c->tensor.dtype), &header, &layout, chunk, chunk + layout.plane_at, scratch},
+            c, dst);
     }
 }

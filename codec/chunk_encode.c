@@ -56,7 +56,7 @@ size_t sw_encode_plain_write(const struct sw_encode_job *job, enum sw_chunk_mode
 
 unsigned char *sw_encode_plane_place(const struct sw_encode_job *job, const struct sw_chunk_layout *layout)
 {
-    bool aligned = (uintptr_t)(job->place + layout->plane_at) % SW_PLANE_ROW_BYTES == 0;
+    bool aligned = ((uintptr_t)job->place + layout->plane_at) % SW_PLANE_ROW_BYTES == 0;
 
     return job->place != NULL && aligned ? job->place + layout->plane_at : NULL;
 }

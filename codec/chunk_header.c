@@ -26,7 +26,7 @@ enum {
     AT_ZEROS = 36,
     HEADER_BYTES = 40,
     CHECKSUM_BYTES = 8,
-    ALL_FLAGS = SW_CHUNK_ZERO_BITMAP | SW_CHUNK_LOSSLESS_FALLBACK | SW_CHUNK_SIGNS_KEPT,
+    ALL_FLAGS = SW_CHUNK_ZERO_BITMAP | SW_CHUNK_LOSSLESS_FALLBACK | SW_CHUNK_SIGNS_KEPT | SW_CHUNK_CODED_MANTISSAS,
     GECKO_META_BYTES = 3,       /* of a group */
     GECKO_GROUP_MAX_BYTES = 64, /* eight rows of eight plane bytes */
 };
@@ -73,6 +73,8 @@ struct sw_chunk_layout sw_chunk_layout(const struct sw_container *c, const struc
         l.plane_width = h->sign_bits + h->mantissa_bits + (h->mode == SW_CHUNK_SFP ? h->exponent_bits : 0u);
         if (sw_formats_have(h->mode))
             l.plane_width = sw_formats_width(h);
+        if (h->flags & SW_CHUNK_CODED_MANTISSAS)
+            l.plane_width -= 8;
         l.payload_end = l.plane_at + (uint32_t)sw_plane_bytes(l.plane_width, h->nnz);
     }
     l.gecko_at = l.rows_at = l.payload_end;
@@ -84,6 +86,10 @@ struct sw_chunk_layout sw_chunk_layout(const struct sw_container *c, const struc
                h->mode == SW_CHUNK_ROWS) {
         l.gecko_at = l.rows_at = (uint32_t)sw_align_up(l.payload_end, align);
         l.payload_end = l.gecko_at + h->gecko_bytes;
+    }
+    if (h->flags & SW_CHUNK_CODED_MANTISSAS) {
+        l.nibbles_at = (uint32_t)sw_align_up(l.payload_end, align);
+        l.payload_end = l.nibbles_at + h->nibble_bytes;
     }
     l.chunk_bytes = (uint32_t)sw_align_up(l.payload_end, align);
     return l;
@@ -164,6 +170,16 @@ static bool window_fields(const struct sw_chunk_header *h, const struct sw_field
            h->gecko_bytes == sw_window_plane_bytes(h->nnz) + h->escapes;
 }
 
+/* Coded mantissas take the top byte off a plane of whole bytes, which only these have. */
+static bool coded_fields(const struct sw_chunk_header *h, const struct sw_fields *f)
+{
+    if ((h->flags & SW_CHUNK_CODED_MANTISSAS) != 0 &&
+        (f->exponent_bits != 8 || h->sign_bits != 1 || h->mantissa_bits != f->mantissa_bits))
+        return false;
+    /* The section is checked when it is read; here, that it lies within the chunk whatever is added to it. */
+    return widths_fit(h, f) && h->gecko_bytes <= SW_CHUNK_MAX_RAW_BYTES;
+}
+
 static int header_check(const struct sw_container *c, uint32_t index, const struct sw_chunk_header *h)
 {
     const struct sw_fields *fields = sw_fields_of(c->tensor.dtype);
@@ -171,6 +187,8 @@ static int header_check(const struct sw_container *c, uint32_t index, const stru
 
     if (!may_escape(h->mode) && h->escapes != 0)
         return SW_CODEC_UNSUPPORTED;
+    if ((h->flags & SW_CHUNK_CODED_MANTISSAS) != 0 && h->mode != SW_CHUNK_CODED)
+        return SW_CODEC_CORRUPT;
     if (sw_formats_have(h->mode))
         return h->n == sw_chunk_values(c, index) ? sw_formats_check(c, h) : SW_CODEC_CORRUPT;
     if (h->n != sw_chunk_values(c, index) || h->zeros > h->n || h->nnz != (bitmap ? h->n - h->zeros : h->n))
@@ -189,9 +207,7 @@ static int header_check(const struct sw_container *c, uint32_t index, const stru
     case SW_CHUNK_WINDOW:
         return fields != NULL && window_fields(h, fields) ? 0 : SW_CODEC_CORRUPT;
     case SW_CHUNK_CODED:
-        /* The section is checked when it is read; here, that it lies within the chunk whatever is added to it. */
-        return fields != NULL && widths_fit(h, fields) && h->gecko_bytes <= SW_CHUNK_MAX_RAW_BYTES ? 0
-                                                                                                   : SW_CODEC_CORRUPT;
+        return fields != NULL && coded_fields(h, fields) ? 0 : SW_CODEC_CORRUPT;
     case SW_CHUNK_SFP:
     case SW_CHUNK_GECKO_DELTA:
     case SW_CHUNK_GECKO_BIAS:
@@ -203,6 +219,17 @@ static int header_check(const struct sw_container *c, uint32_t index, const stru
     default:
         return SW_CODEC_UNSUPPORTED;
     }
+}
+
+/* The section of coded mantissas is what the others leave of the payload. */
+static int nibbles_find(const struct sw_container *c, struct sw_chunk_header *h)
+{
+    uint32_t at = sw_chunk_layout(c, h).nibbles_at - (uint32_t)sw_chunk_header_bytes(c);
+
+    if (h->payload_bytes < at + SW_NIBBLES_FRONT_BYTES || h->payload_bytes - at > SW_CHUNK_MAX_RAW_BYTES)
+        return SW_CODEC_CORRUPT;
+    h->nibble_bytes = h->payload_bytes - at;
+    return 0;
 }
 
 bool sw_chunk_nests(const unsigned char *chunk, size_t chunk_bytes)
@@ -239,6 +266,11 @@ int sw_chunk_header_read(const struct sw_kernels *k, const struct sw_container *
     rc = header_check(c, index, h);
     if (rc != 0)
         return rc;
+    if ((h->flags & SW_CHUNK_CODED_MANTISSAS) != 0) {
+        rc = nibbles_find(c, h);
+        if (rc != 0)
+            return rc;
+    }
     *layout = sw_chunk_layout(c, h);
     if (layout->payload_end != header_bytes + h->payload_bytes || layout->chunk_bytes != chunk_bytes)
         return SW_CODEC_CORRUPT;

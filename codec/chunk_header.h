@@ -32,7 +32,11 @@ enum sw_chunk_flag {
     SW_CHUNK_ZERO_BITMAP = 1,       /* values of all zero bits are in the bitmap only */
     SW_CHUNK_LOSSLESS_FALLBACK = 2, /* lossy plan, but NaN or Inf among the values */
     SW_CHUNK_SIGNS_KEPT = 4,        /* elided signs asked for, but a sign bit is set */
+    SW_CHUNK_CODED_MANTISSAS = 8,   /* coded mode: the plane's top bytes are entropy coded too */
 };
+
+/* What stands in front of the nibbles of coded mantissas. */
+#define SW_NIBBLES_FRONT_BYTES 16u
 
 struct sw_chunk_header {
     uint8_t mode;                                    /* enum sw_chunk_mode */
@@ -46,6 +50,7 @@ struct sw_chunk_header {
     uint32_t gecko_bytes;   /* row payload of the Gecko section; coded exponents: their whole section; rows: the inner
                              * chunk;   formats of codec/formats/: scales */
     uint32_t escapes;       /* coded exponents, window: how many of them stand for themselves */
+    uint32_t nibble_bytes;  /* coded mantissas: their whole section. Not in the chunk: what is left of the payload */
 };
 
 /* Byte offsets from the chunk's first byte; absent sections are empty. */
@@ -54,9 +59,10 @@ struct sw_chunk_layout {
     uint32_t plane_at;
     uint32_t gecko_at; /* row widths, then row payload; coded exponents */
     uint32_t rows_at;
+    uint32_t nibbles_at; /* coded mantissas */
     uint32_t payload_end;
     uint32_t chunk_bytes; /* payload_end, padded to section_align */
-    uint32_t plane_width; /* bits a value */
+    uint32_t plane_width; /* bits a value; with coded mantissas of what is below the top byte */
 };
 
 /* Bytes of any chunk header of this container: 40, or 64 where sections are aligned to 64. */

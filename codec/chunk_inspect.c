@@ -1,5 +1,6 @@
 #include "codec/chunk.h"
 #include "codec/chunk_header.h"
+#include "codec/fields.h"
 #include "codec/formats/formats.h"
 
 void sw_chunk_report_add(struct sw_chunk_report *sum, const struct sw_chunk_report *part)
@@ -12,6 +13,7 @@ void sw_chunk_report_add(struct sw_chunk_report *sum, const struct sw_chunk_repo
     sum->nonfinite_chunks += part->nonfinite_chunks;
     sum->signs_kept_chunks += part->signs_kept_chunks;
     sum->raw_chunks += part->raw_chunks;
+    sum->bitmap_chunks += part->bitmap_chunks;
     sum->sign_bits += part->sign_bits;
     sum->exponent_bits += part->exponent_bits;
     sum->mantissa_bits += part->mantissa_bits;
@@ -27,6 +29,16 @@ static uint64_t exponent_bits(const struct sw_chunk_header *h)
     return 8 * (uint64_t)h->gecko_bytes;
 }
 
+/* What the section has beside words goes to mantissas, but for a bit a value, if there is as much, to signs. */
+static void coded_mantissas_report(const struct sw_chunk_header *h, const struct sw_fields *f,
+                                   struct sw_chunk_report *report)
+{
+    uint64_t nnz = h->nnz, bits = nnz * (f->bytes * 8u - 16u) + 8 * (uint64_t)h->nibble_bytes;
+
+    report->sign_bits = nnz < bits ? nnz : bits;
+    report->mantissa_bits = bits - report->sign_bits;
+}
+
 void sw_chunk_header_report(const struct sw_container *c, const struct sw_chunk_header *h,
                             struct sw_chunk_report *report)
 {
@@ -39,6 +51,7 @@ void sw_chunk_header_report(const struct sw_container *c, const struct sw_chunk_
         .nonfinite_chunks = (h->flags & SW_CHUNK_LOSSLESS_FALLBACK) != 0,
         .signs_kept_chunks = (h->flags & SW_CHUNK_SIGNS_KEPT) != 0,
         .raw_chunks = h->mode == SW_CHUNK_RAW,
+        .bitmap_chunks = (h->flags & SW_CHUNK_ZERO_BITMAP) != 0,
     };
     if (h->mode == SW_CHUNK_RAW || h->mode == SW_CHUNK_CONSTANT || h->mode == SW_CHUNK_DICTIONARY ||
         h->mode == SW_CHUNK_ZSTD || h->mode == SW_CHUNK_ROWS) {
@@ -47,22 +60,24 @@ void sw_chunk_header_report(const struct sw_container *c, const struct sw_chunk_
         report->sign_bits = nnz * h->sign_bits;
         report->mantissa_bits = nnz * h->mantissa_bits;
         report->exponent_bits = exponent_bits(h);
+        if (h->flags & SW_CHUNK_CODED_MANTISSAS)
+            coded_mantissas_report(h, sw_fields_of(c->tensor.dtype), report);
     }
     report->metadata_bits =
         chunk_bits - report->raw_bits - report->sign_bits - report->mantissa_bits - report->exponent_bits;
 }
 
-static const char *mode_name(uint8_t mode)
+static const char *mode_name(const struct sw_chunk_header *h)
 {
-    if (sw_formats_have(mode))
-        return sw_formats_name(mode);
-    switch (mode) {
+    if (sw_formats_have(h->mode))
+        return sw_formats_name(h->mode);
+    switch (h->mode) {
     case SW_CHUNK_RAW:
         return "raw";
     case SW_CHUNK_SFP:
         return "sfp";
     case SW_CHUNK_CODED:
-        return "coded";
+        return h->flags & SW_CHUNK_CODED_MANTISSAS ? "coded-mantissas" : "coded";
     case SW_CHUNK_WINDOW:
         return "window";
     case SW_CHUNK_DICTIONARY:
@@ -94,6 +109,6 @@ int sw_chunk_inspect(const struct sw_container *c, uint32_t index, const void *s
         return rc;
     sw_chunk_header_report(c, &header, report);
     if (mode != NULL)
-        *mode = mode_name(header.mode);
+        *mode = mode_name(&header);
     return 0;
 }

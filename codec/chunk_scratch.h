@@ -3,6 +3,7 @@
 #define SW_CODEC_CHUNK_SCRATCH_H
 
 #include <stdalign.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "codec/container.h"
@@ -11,8 +12,19 @@
 
 #define SW_FLOAT_MAX_BYTES 4
 
+enum { SW_NIBBLES_HIGH, SW_NIBBLES_LOW, SW_NIBBLES_PARTS };
+
+/* Coded mantissas: the nibbles of all values, and what the encoder makes of them. */
+struct sw_nibbles {
+    alignas(64) uint8_t values[SW_NIBBLES_PARTS][SW_CHUNK_MAX_VALUES];
+    uint8_t bytes[SW_NIBBLES_PARTS][SW_CHUNK_MAX_VALUES + SW_RANS_LANES];
+    uint8_t escapes[SW_NIBBLES_PARTS][SW_CHUNK_MAX_VALUES + SW_RANS_LANES];
+    struct sw_rans_coded coded[SW_NIBBLES_PARTS];
+    bool packed[SW_NIBBLES_PARTS]; /* not coded after all */
+};
+
 struct sw_chunk_scratch {
-    /* Encoding: the chunk's values, read once. */
+    /* Encoding: the chunk's values, read once. Decoding coded mantissas: the plane, rebuilt. */
     alignas(64) unsigned char values[SW_CHUNK_MAX_VALUES * SW_FLOAT_MAX_BYTES];
     /* The values left when those of all zero bits are taken out, and a slot that kernels may write or read in vain. */
     alignas(64) unsigned char dense[SW_CHUNK_MAX_VALUES * SW_FLOAT_MAX_BYTES + 64];
@@ -32,6 +44,7 @@ struct sw_chunk_scratch {
     struct sw_sample sample;
     struct sw_rans_steps steps;
     struct sw_rans_coded rans;
+    struct sw_nibbles nibbles;
 };
 
 #endif

@@ -89,6 +89,14 @@ size_t sw_encode_coded(struct sw_encode_job *job, const struct sw_expectation *e
 /* The same for the Gecko plans, of BF16 and F32. */
 size_t sw_encode_gecko(struct sw_encode_job *job, const void *src, unsigned char *chunk, struct sw_chunk_header *h);
 
+/* Whether the plan leaves it to the encoder to code mantissas as well. */
+static inline bool sw_encode_may_code_mantissas(const struct sw_encode_job *job)
+{
+    uint8_t format = job->container->plan.format;
+
+    return format == SW_FORMAT_LOSSLESS || format == SW_FORMAT_LOSSLESS_COLD;
+}
+
 /* Whether zeros seem so common that a bitmap of them pays where others take `width` bits of plane. */
 bool sw_encode_zeros_common(const struct sw_sample *sample, uint32_t width);
 

@@ -7,6 +7,7 @@
 #include "codec/encode.h"
 
 #include "codec/hint.h"
+#include "codec/nibbles.h"
 #include "codec/plane.h"
 #include "codec/rans_choose.h"
 
@@ -241,12 +242,23 @@ static void bitmap_write(const struct sw_encode_job *job, const struct sw_chunk_
     sw_encode_zero_fill(chunk, layout->bitmap_at + bytes, layout->plane_at);
 }
 
+/* Whether the sample has mantissas that are to be coded as well, which the general way does. */
+static bool mantissas_pay(const struct sw_encode_job *job, const struct sw_expectation *expected)
+{
+    uint32_t width = (uint32_t)expected->sign_bits + expected->mantissa_bits;
+
+    return expected->sample != NULL && sw_encode_may_code_mantissas(job) &&
+           sw_nibbles_choose(expected->sample, width).pays;
+}
+
 size_t sw_encode_coded(struct sw_encode_job *job, const struct sw_expectation *expected, const void *src, uint32_t nnz,
                        unsigned char *chunk, struct sw_chunk_header *h)
 {
     struct sw_chunk_layout layout;
     struct pass p;
 
+    if (mantissas_pay(job, expected))
+        return 0;
     *h = sw_encode_header_start(job, SW_CHUNK_CODED);
     h->sign_bits = expected->sign_bits;
     h->exponent_bits = job->fields->exponent_bits;

@@ -1,10 +1,11 @@
 /*
  * Storing float values so that each comes back as it is: SFP where they fit its widths, else exponents apart, coded in
- * one of three ways; and the zero bitmap.
+ * one of three ways, and mantissas with them where that pays; and the zero bitmap.
  */
 #include "codec/encode.h"
 
 #include "codec/gecko.h"
+#include "codec/nibbles.h"
 #include "codec/plane.h"
 #include "codec/rans_choose.h"
 
@@ -15,6 +16,7 @@ struct candidate {
     const void *values;       /* nnz values */
     const uint8_t *exponents; /* of these; NULL if the plane has them */
     struct sw_rans_section rans;
+    struct sw_nibbles_choice nibbles;
 };
 
 /* Sets widths for this plan; Gecko's mode and bias are chosen later. */
@@ -74,17 +76,34 @@ static void gecko_choose(const struct sw_encode_job *job, const uint8_t *exponen
     }
 }
 
+/* Codes mantissas as well if the sample has such. */
+static void mantissas_choose(const struct sw_encode_job *job, const struct sw_sample *sample, struct candidate *made)
+{
+    struct sw_chunk_header *h = &made->header;
+
+    if (!sw_encode_may_code_mantissas(job))
+        return;
+    made->nibbles = sw_nibbles_choose(sample, (uint32_t)h->sign_bits + h->mantissa_bits);
+    if (!made->nibbles.pays)
+        return;
+    h->flags |= SW_CHUNK_CODED_MANTISSAS;
+    h->sign_bits = 1;
+    h->mantissa_bits = job->fields->mantissa_bits;
+    h->nibble_bytes = (uint32_t)made->nibbles.bytes;
+}
+
 /* How the exponents get, by the sample, if they are coded. */
-static void coded_choose(const struct sw_encode_job *job, const uint8_t *exponents, struct candidate *made)
+static void coded_choose(const struct sw_encode_job *job, struct candidate *made)
 {
     struct sw_sample *sample = &job->scratch->sample;
     struct sw_rans_choice choice;
 
-    sw_sample_bytes(sample, exponents, made->header.nnz);
+    sw_sample_values(sample, job->kernels, job->fields, made->values, made->header.nnz);
     choice = sw_rans_choose(sample, (uint8_t)sw_fields_exponent_max(job->fields));
     made->header.mode = SW_CHUNK_CODED;
     made->header.gecko_bytes = (uint32_t)choice.bytes;
     made->rans = choice.section;
+    mantissas_choose(job, sample, made);
 }
 
 static void window_choose(const uint8_t *exponents, struct sw_chunk_header *h)
@@ -109,7 +128,7 @@ static void exponents_choose(const struct sw_encode_job *job, const uint8_t *exp
         gecko_choose(job, exponents, &made->header);
         return;
     default:
-        coded_choose(job, exponents, made);
+        coded_choose(job, made);
     }
     if (made->header.nnz > FEW_VALUES || job->container->plan.format == SW_FORMAT_RANS)
         return;
@@ -138,12 +157,12 @@ static struct candidate candidate_make(const struct sw_encode_job *job, const vo
 }
 
 /* Whether taking the zeros out is sure to pay, so that nothing else need be tried: they save more plane than the bitmap
- * costs. */
+ * costs. Where mantissas are coded zeros have little of it. */
 static bool zeros_pay_surely(const struct sw_encode_job *job, const struct sw_chunk_header *h)
 {
     uint64_t saved_bits = (uint64_t)job->scan.zeros * (h->sign_bits + h->mantissa_bits);
 
-    return saved_bits > job->n + job->n / 8;
+    return (h->flags & SW_CHUNK_CODED_MANTISSAS) == 0 && saved_bits > job->n + job->n / 8;
 }
 
 static struct candidate candidate_choose(const struct sw_encode_job *job)
@@ -177,7 +196,9 @@ static size_t coded_write(const struct sw_encode_job *job, const struct candidat
         memcpy(chunk + l->bitmap_at, job->scratch->bitmap, bitmap_end - l->bitmap_at);
     }
     sw_encode_zero_fill(chunk, bitmap_end, l->plane_at);
-    if (l->plane_width > 0)
+    if (h->flags & SW_CHUNK_CODED_MANTISSAS)
+        sw_nibbles_words_write(job->fields, from->values, h->nnz, chunk + l->plane_at);
+    else if (l->plane_width > 0)
         job->kernels->plane_encode(&plane, from->values, h->nnz, chunk + l->plane_at);
     sw_encode_zero_fill(chunk, plane_end, l->gecko_at);
     if (sw_chunk_mode_is_gecko(h->mode)) {
@@ -194,6 +215,10 @@ static size_t coded_write(const struct sw_encode_job *job, const struct candidat
     }
     if (h->mode == SW_CHUNK_CODED)
         sw_rans_section_write(&from->rans, job->scratch->maxima, h->nnz, &job->scratch->rans, chunk + l->gecko_at);
+    if (h->flags & SW_CHUNK_CODED_MANTISSAS) {
+        sw_encode_zero_fill(chunk, l->gecko_at + h->gecko_bytes, l->nibbles_at);
+        sw_nibbles_write(job, &from->nibbles, h->nnz, chunk + l->nibbles_at);
+    }
     sw_encode_zero_fill(chunk, l->payload_end, l->chunk_bytes);
     return l->chunk_bytes;
 }
@@ -209,6 +234,20 @@ static void window_settle(struct candidate *made)
     h->gecko_bytes = sw_window_plane_bytes(h->nnz) + h->escapes;
 }
 
+/* Codes mantissas, or leaves them as they are if the sample was wrong of them. */
+static void mantissas_settle(const struct sw_encode_job *job, struct candidate *made)
+{
+    struct sw_chunk_header *h = &made->header, plain = *h;
+
+    h->nibble_bytes = (uint32_t)sw_nibbles_encode(job, &made->nibbles, made->values, h->nnz);
+    plain.flags &= (uint8_t)~SW_CHUNK_CODED_MANTISSAS;
+    plain.sign_bits = job->scan.any_sign;
+    plain.mantissa_bits = (uint8_t)(job->fields->mantissa_bits - job->spare_bits);
+    plain.nibble_bytes = 0;
+    if (sw_chunk_layout(job->container, &plain).payload_end <= sw_chunk_layout(job->container, h).payload_end)
+        *h = plain;
+}
+
 /* Settles what the candidate only guessed. Returns whether it is smaller than the raw values. */
 static bool candidate_settle(const struct sw_encode_job *job, struct candidate *chosen)
 {
@@ -216,6 +255,8 @@ static bool candidate_settle(const struct sw_encode_job *job, struct candidate *
         window_settle(chosen);
     if (chosen->header.mode == SW_CHUNK_CODED)
         sw_encode_exponents(job, chosen->exponents, &chosen->rans, &chosen->header);
+    if (chosen->header.flags & SW_CHUNK_CODED_MANTISSAS)
+        mantissas_settle(job, chosen);
     chosen->layout = sw_encode_header_finish(job, &chosen->header);
     return chosen->header.payload_bytes < job->raw_bytes;
 }

@@ -30,7 +30,7 @@ int sw_hint_read(const struct sw_kernels *k, const struct sw_container *c, uint3
     if (rc != 0)
         return rc;
     *hint = (struct sw_hint){.known = false};
-    if (h.mode != SW_CHUNK_CODED || (h.flags & SW_CHUNK_ZERO_BITMAP) != 0)
+    if (h.mode != SW_CHUNK_CODED || (h.flags & (SW_CHUNK_ZERO_BITMAP | SW_CHUNK_CODED_MANTISSAS)) != 0)
         return 0;
     rc = sw_rans_section_read(at + layout.gecko_at, h.gecko_bytes, h.nnz, h.escapes,
                               (uint8_t)sw_fields_exponent_max(sw_fields_of(c->tensor.dtype)), &section, maxima, &input);

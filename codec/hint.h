@@ -24,8 +24,8 @@ struct sw_hint {
 
 /*
  * Reads the hint that chunk `index` of a container is, which has exactly chunk_bytes. A chunk without coded exponents,
- * or whose zeros are in a bitmap, teaches nothing: 0 all the same, with known false. SW_CODEC_CORRUPT or
- * SW_CODEC_UNSUPPORTED.
+ * or with coded mantissas, or whose zeros are in a bitmap, teaches nothing: 0 all the same, with known false.
+ * SW_CODEC_CORRUPT or SW_CODEC_UNSUPPORTED.
  */
 int sw_hint_read(const struct sw_kernels *k, const struct sw_container *c, uint32_t index, const void *chunk,
                  size_t chunk_bytes, struct sw_hint *hint);

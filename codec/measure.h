@@ -1,6 +1,6 @@
 /*
- * How small a tensor could get if its exponents were coded by an ideal order-0 entropy coder: what ratios are compared
- * with. For reports and benchmarks; no encoder uses it.
+ * How small a tensor could get if its exponents, and nothing else, were coded by an ideal order-0 entropy coder: what
+ * ratios are compared with. For reports and benchmarks; no encoder uses it.
  */
 #ifndef SW_CODEC_MEASURE_H
 #define SW_CODEC_MEASURE_H

@@ -103,14 +103,14 @@ static uint8_t top_choose(const uint32_t counts[256])
 }
 
 /* Counts symbols under one maximum. Greater bytes will be escapes. */
-static uint8_t count_plain(const struct sw_sample *s, uint32_t symbols[SW_RANS_SYMBOLS])
+static uint8_t count_plain(const uint8_t *bytes, uint32_t count, uint32_t symbols[SW_RANS_SYMBOLS])
 {
     uint32_t counts[256];
     uint8_t top;
 
-    bytes_count(s->bytes, s->count, counts);
+    bytes_count(bytes, count, counts);
     top = top_choose(counts);
-    symbols_count(counts, s->count, top, symbols);
+    symbols_count(counts, count, top, symbols);
     return top;
 }
 
@@ -129,17 +129,26 @@ static void count_blocked(const struct sw_sample *s, const uint8_t *maxima, uint
     symbols_count(counts, s->count, 255, symbols);
 }
 
-static struct sw_rans_choice choice_make(const struct sw_sample *s, uint32_t block_log2, uint8_t top,
+/* For n bytes, of which `count` were sampled. */
+static struct sw_rans_choice choice_make(uint32_t count, size_t n, uint32_t sets, uint32_t block_log2, uint8_t top,
                                          const uint32_t symbols[SW_RANS_SYMBOLS])
 {
-    struct sw_rans_choice c = {.section = {.block_log2 = block_log2, .sets = sw_rans_sets(s->n), .top = top}};
+    struct sw_rans_choice c = {.section = {.block_log2 = block_log2, .sets = sets, .top = top}};
     uint64_t cost;
 
     /* Four bits hold a maximum only roughly, so that symbols nobody counted may turn up. */
-    sw_rans_model_build(symbols, sw_sample_is_all(s) && block_log2 == SW_RANS_ONE_BLOCK, &c.section.model);
-    cost = sw_rans_model_cost(&c.section.model, symbols) * s->n / s->count;
-    c.bytes = sw_rans_section_bytes(&c.section, s->n, (size_t)(cost / 2048));
+    sw_rans_model_build(symbols, count == n && block_log2 == SW_RANS_ONE_BLOCK, &c.section.model);
+    cost = sw_rans_model_cost(&c.section.model, symbols) * n / count;
+    c.bytes = sw_rans_section_bytes(&c.section, n, (size_t)(cost / 2048));
     return c;
+}
+
+struct sw_rans_choice sw_rans_choose_plain(const uint8_t *sampled, uint32_t count, size_t n, uint32_t sets)
+{
+    uint32_t symbols[SW_RANS_SYMBOLS];
+    uint8_t top = count_plain(sampled, count, symbols);
+
+    return choice_make(count, n, sets, SW_RANS_ONE_BLOCK, top, symbols);
 }
 
 /* The largest byte that each sampled group, or the block that it is in, has. */
@@ -159,15 +168,15 @@ static struct sw_rans_choice choice_blocked(const struct sw_sample *s, uint32_t 
     uint32_t symbols[SW_RANS_SYMBOLS], top = bytes_max(maxima, s->groups) + TOP_SPARE;
 
     count_blocked(s, maxima, symbols);
-    return choice_make(s, block_log2, (uint8_t)(top < byte_max ? top : byte_max), symbols);
+    return choice_make(s->count, s->n, sw_rans_sets(s->n), block_log2, (uint8_t)(top < byte_max ? top : byte_max),
+                       symbols);
 }
 
 struct sw_rans_choice sw_rans_choose(const struct sw_sample *s, uint8_t byte_max)
 {
     static const uint8_t block_log2s[] = {8, 6};
-    uint32_t symbols[SW_RANS_SYMBOLS];
-    uint8_t top = count_plain(s, symbols), maxima[SW_SAMPLE_GROUPS];
-    struct sw_rans_choice best = choice_make(s, SW_RANS_ONE_BLOCK, top, symbols);
+    uint8_t maxima[SW_SAMPLE_GROUPS];
+    struct sw_rans_choice best = sw_rans_choose_plain(s->bytes, s->count, s->n, sw_rans_sets(s->n));
 
     if (s->n < MIN_BLOCKED)
         return best;

@@ -17,6 +17,9 @@ struct sw_rans_choice {
  */
 struct sw_rans_choice sw_rans_choose(const struct sw_sample *sample, uint8_t byte_max);
 
+/* The same with one maximum for all of n bytes, of which `count` were sampled, and so many sets of states. */
+struct sw_rans_choice sw_rans_choose_plain(const uint8_t *sampled, uint32_t count, size_t n, uint32_t sets);
+
 /*
  * The maxima that this choice codes n bytes with: those of the blocks, within what the section can hold. n may be a
  * piece of the chunk that begins with a block.

@@ -39,12 +39,6 @@ void sw_sample_bytes(struct sw_sample *s, const uint8_t *bytes, size_t n);
 void sw_sample_values(struct sw_sample *s, const struct sw_kernels *k, const struct sw_fields *f, const void *src,
                       size_t n);
 
-/* Whether nothing was left out. */
-static inline bool sw_sample_is_all(const struct sw_sample *s)
-{
-    return s->count == s->n;
-}
-
 /* The largest byte of the block of 1 << block_log2 values, 6 to 9, that has group i in it: another look at the source.
  */
 uint8_t sw_sample_block_max(const struct sw_sample *s, uint32_t i, uint32_t block_log2);

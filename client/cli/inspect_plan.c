@@ -20,12 +20,6 @@ static void count_mode(struct sw_planned *planned, const char *mode)
     planned->counts[m]++;
 }
 
-/* Mantissas are stored whole, so where some are missing, a bitmap stands for them. */
-static bool has_bitmap(const struct sw_fields *f, const struct sw_chunk_report *report)
-{
-    return f != NULL && report->raw_bits == 0 && report->mantissa_bits < report->values * f->mantissa_bits;
-}
-
 static void exponents_split(const struct sw_fields *f, const uint8_t *at, size_t n, uint8_t *exponents)
 {
     for (size_t i = 0; i < n; i++, at += f->bytes) {
@@ -65,7 +59,7 @@ static int plan_chunk(const struct sw_workbench *bench, const struct sw_containe
     planned->values += report.values;
     planned->zeros += report.zeros;
     planned->stored_bytes += len;
-    planned->bitmap_chunks += has_bitmap(f, &report);
+    planned->bitmap_chunks += report.bitmap_chunks;
     sw_container_chunk_range(c, index, &offset, &raw_bytes);
     if (f != NULL)
         planned->sampled_bits += sample_chunk(f, values + offset, report.values, bench->decoded, planned);
@@ -101,6 +95,7 @@ static const char *reason_of(const char *mode)
         {"dictionary", "the same few values come again and again"},
         {"window", "nearly all exponents are neighbours"},
         {"coded", "some exponents are much more common than others"},
+        {"coded-mantissas", "some exponents, and some upper bits of mantissas, are much more common than others"},
         {"gecko-delta", "exponents are near those of the first row of their group"},
         {"gecko-bias", "exponents are near one bias"},
         {"rows", "the same rows of 64 bytes come again"},

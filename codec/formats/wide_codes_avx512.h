@@ -1,15 +1,15 @@
 /* Minifloat codes, for the AVX-512 tier: steps_nearest and steps_drawn of loops_minifloats.h, 64 values at a time. */
 
-/* What does not change from value to value. */
+/* What does not change from value to value. Shifts are vectors: by one count for all they would take twice as long. */
 struct wide {
     __m512i beyond, least, max_code, sign;
     /* To nearest. */
     __m512i exponent, weights, first_code;
     __m512 magic;
-    __m128i down;
+    __m512i down;
     /* By draws. */
     __m512i fine, first_binade;
-    __m128i rise;
+    __m512i rise;
 };
 
 static inline struct wide wide_of(struct element e)
@@ -23,10 +23,10 @@ static inline struct wide wide_of(struct element e)
         .weights = _mm512_set1_epi32((int)(1u << 16 | 1u << (e.drop - 16))),
         .first_code = _mm512_set1_epi16((short)((e.least_normal >> 16) + (e.drop << 7))),
         .magic = _mm512_set1_ps(power_of_two((int)e.drop)),
-        .down = _mm_cvtsi32_si128((int)(e.drop - 16)),
+        .down = _mm512_set1_epi16((short)(e.drop - 16)),
         .fine = _mm512_set1_epi32((int)(((254u + 24 + 23 - e.drop) << 23) - e.least_normal)),
         .first_binade = _mm512_set1_epi32((int)((e.least_normal - (1u << 23)) << (24 - e.drop))),
-        .rise = _mm_cvtsi32_si128((int)(24 - e.drop)),
+        .rise = _mm512_set1_epi32((int)(24 - e.drop)),
     };
 }
 
@@ -50,7 +50,7 @@ static inline __m512i wide_nearest(const struct wide *w, __m512i y)
 static inline __m512i wide_drawn(const struct wide *w, __m512i y, __m512i draws)
 {
     __mmask16 tiny = _mm512_cmplt_epi32_mask(y, w->least);
-    __m512i fine = _mm512_sub_epi32(_mm512_sll_epi32(y, w->rise), w->first_binade);
+    __m512i fine = _mm512_sub_epi32(_mm512_sllv_epi32(y, w->rise), w->first_binade);
 
     fine = _mm512_mask_cvttps_epi32(fine, tiny, _mm512_mul_ps(_mm512_castsi512_ps(y), _mm512_castsi512_ps(w->fine)));
     return _mm512_srli_epi32(_mm512_add_epi32(fine, _mm512_srli_epi32(draws, 8)), 24);
@@ -73,13 +73,13 @@ static inline __attribute__((always_inline)) __m512i wide_codes_64(const struct 
         wide_see(seen, magnitude, any ? magnitude : y);
         if (any)
             y = _mm512_min_epi32(y, w->beyond);
-        q[i] = draws != NULL ? wide_drawn(w, y, wide_draws_take(draws)) : wide_nearest(w, y);
+        q[i] = draws != NULL ? wide_drawn(w, y, wide_draws_take(draws, i)) : wide_nearest(w, y);
     }
     low = _mm512_packus_epi32(q[0], q[1]);
     high = _mm512_packus_epi32(q[2], q[3]);
     if (draws == NULL) {
-        low = _mm512_srl_epi16(_mm512_sub_epi16(low, w->first_code), w->down);
-        high = _mm512_srl_epi16(_mm512_sub_epi16(high, w->first_code), w->down);
+        low = _mm512_srlv_epi16(_mm512_sub_epi16(low, w->first_code), w->down);
+        high = _mm512_srlv_epi16(_mm512_sub_epi16(high, w->first_code), w->down);
     }
     codes = wide_settle(_mm512_packus_epi16(low, high), w->max_code, seen);
     return wide_reorder(_mm512_mask_add_epi8(codes, wide_negatives(bits), codes, w->sign));

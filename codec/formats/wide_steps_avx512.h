@@ -30,15 +30,16 @@ static inline __attribute__((always_inline)) __m256i wide_steps_8(const struct w
 }
 
 /* `finite` becomes NaN in a lane that has seen what is not finite. */
-static inline __attribute__((always_inline)) __m512i
-wide_steps_16(const struct wide_steps *s, __m512 x, struct wide_draws *draws, __m512 *finite, __mmask16 *beyond)
+static inline __attribute__((always_inline)) __m512i wide_steps_16(const struct wide_steps *s, __m512 x, uint32_t part,
+                                                                   struct wide_draws *draws, __m512 *finite,
+                                                                   __mmask16 *beyond)
 {
     __m512 within = _mm512_min_ps(_mm512_max_ps(x, s->lo), s->hi);
     __m512i bits = _mm512_setzero_si512();
     __m256i low, high;
 
     if (draws != NULL)
-        bits = _mm512_srli_epi32(wide_draws_take(draws), 1);
+        bits = _mm512_srli_epi32(wide_draws_take(draws, part), 1);
     *finite = _mm512_fmadd_ps(x, _mm512_setzero_ps(), *finite);
     *beyond = _mm512_cmp_ps_mask(within, x, _CMP_NEQ_OQ);
     low = wide_steps_8(s, _mm512_castps512_ps256(within), draws != NULL, _mm512_castsi512_si256(bits));
@@ -63,7 +64,7 @@ static inline __attribute__((always_inline)) void wide_steps(const struct sw_ste
         __m512i code;
 
         __builtin_prefetch((const void *)((uintptr_t)(x + done) + WIDE_AHEAD_BYTES));
-        code = wide_steps_16(&s, _mm512_maskz_loadu_ps(lanes, x + done), draws, &finite, &beyond);
+        code = wide_steps_16(&s, _mm512_maskz_loadu_ps(lanes, x + done), done / 16 % 4, draws, &finite, &beyond);
         counts->saturated += (uint32_t)__builtin_popcount(beyond & lanes);
         _mm512_mask_cvtepi32_storeu_epi16(codes + done, lanes, code);
     }

@@ -38,7 +38,7 @@ VEC_INLINE bool byte_squeeze(const struct sw_plane_code *code, const struct sw_q
                              uint32_t value_bytes, enum sw_rounding rounding)
 {
     struct byte_steps s = byte_steps_of(code, q, true);
-    struct byte_seen seen = {0, vec_zero(), vec_zero(), vec_zero(), 0, 0};
+    struct byte_seen seen = byte_seen_start(q);
     unsigned char padded[64 * 4] = {0};
     uint32_t first = 0;
     size_t kept = 0;

@@ -30,7 +30,19 @@ struct byte_seen {
     size_t values;
     vec max, differ, first;
     uint32_t zeros, flushed;
+    struct draws draws;
 };
+
+VEC_INLINE struct byte_seen byte_seen_start(const struct sw_quantiser *q)
+{
+    struct byte_seen seen = {0};
+
+    if (q != NULL && q->rounding == SW_ROUND_STOCHASTIC) {
+        draws_start(&seen.draws, q->keys.add + q->draw);
+        seen.draws.mix = vec_set32(q->keys.mix);
+    }
+    return seen;
+}
 
 /* Where a row's bits lie, for packing or for unpacking. */
 VEC_INLINE void byte_rows_make(struct byte_row *rows, uint32_t width, bool packing)
@@ -81,34 +93,69 @@ VEC_INLINE struct byte_steps byte_steps_of(const struct sw_plane_code *code, con
 }
 
 /*
- * Magnitudes, or their upper halves, rounded up where they should be. Of `low`, the lower halves, rounding to nearest
- * needs no more than whether there is anything: under a bit that will be dropped, one more below it says that. Draws
- * are added to the 16 bits below those that stay, of which no more than the carry counts.
+ * Half i of VEC_BYTES values, or their upper halves, as 16-bit lanes. Of 32-bit values pairs of vectors share one,
+ * which takes less than to put them in order: their codes are, in the end.
  */
-VEC_INLINE vec byte_round(const struct byte_steps *s, vec magnitude, vec low, vec bits, uint32_t value_bytes,
+VEC_INLINE vec byte_upper(const vec *v, uint32_t i, uint32_t value_bytes)
+{
+    return value_bytes == 4 ? vec_pair_upper32(v[2 * i], v[2 * i + 1]) : v[i];
+}
+
+/* The lower halves, where rounding needs them. */
+VEC_INLINE vec byte_lower(const vec *v, uint32_t i, uint32_t value_bytes, enum sw_rounding rounding)
+{
+    return value_bytes == 4 && rounding != SW_ROUND_TRUNCATE ? vec_pair_lower32(v[2 * i], v[2 * i + 1]) : vec_zero();
+}
+
+/* What fractions of the next VEC_BYTES values must exceed, by halves. */
+VEC_INLINE void byte_draws(struct draws *draws, uint32_t value_bytes, enum sw_rounding rounding, vec *limits)
+{
+    limits[0] = limits[1] = vec_zero();
+    if (rounding != SW_ROUND_STOCHASTIC)
+        return;
+    draws_take(draws, limits);
+    for (uint32_t i = 0; i < 2 && value_bytes == 4; i++)
+        limits[i] = vec_pair16(limits[i]);
+}
+
+/* Upper bytes of both halves' lanes in the order of their values. */
+VEC_INLINE vec byte_ordered(const vec *halves, uint32_t value_bytes)
+{
+    return value_bytes == 4 ? vec_unpair_upper16(halves[0], halves[1]) : vec_upper16(halves[0], halves[1]);
+}
+
+/*
+ * Magnitudes, or their upper halves, rounded up where they should be. Of `low`, the lower halves, rounding to nearest
+ * needs no more than whether there is anything: under a bit that will be dropped, one more below it says that. The same
+ * bit says that the last one that stays is odd: then a half is to be rounded up, as more than it is, and less stays
+ * less. By draws the 16 bits below those that stay count, and are rounded up where they exceed `limits`.
+ */
+VEC_INLINE vec byte_round(const struct byte_steps *s, vec magnitude, vec low, vec limits, uint32_t value_bytes,
                           enum sw_rounding rounding)
 {
     uint32_t drop = s->mantissa_bits - s->down;
     vec x = magnitude;
 
     if (rounding == SW_ROUND_NEAREST_EVEN) {
-        if (value_bytes == 4)
-            x = vec_or(x, vec_min16(low, vec_set16(1)));
-        return vec_adds16(vec_adds16(x, s->half), vec_and(vec_shr16(x, drop), s->one));
+        vec odd = vec_and(vec_shr16(x, drop), s->one);
+
+        if (value_bytes == 2) /* which may have no more than one bit to drop */
+            return vec_adds16(vec_adds16(x, s->half), odd);
+        return vec_adds16(vec_or(vec_or(x, odd), vec_min16(low, vec_set16(1))), s->half);
     }
     if (rounding == SW_ROUND_STOCHASTIC) {
         vec below = value_bytes == 4 ? vec_funnel16(x, low, 16 - drop) : vec_shl16(x, 16 - drop);
 
-        return vec_adds16_above(x, s->step, below, vec_xor(bits, vec_set16(0xffff)));
+        return vec_adds16_above(x, s->step, below, limits);
     }
     return x;
 }
 
 /* Values, or their upper halves, to codes at the top of their lanes. */
-VEC_INLINE vec byte_sfp_code(const struct byte_steps *s, struct byte_seen *seen, vec t, vec low, vec bits,
+VEC_INLINE vec byte_sfp_code(const struct byte_steps *s, struct byte_seen *seen, vec t, vec low, vec limits,
                              uint32_t value_bytes, enum sw_rounding rounding)
 {
-    vec magnitude = vec_and(t, s->magnitude), rounded = byte_round(s, magnitude, low, bits, value_bytes, rounding), q;
+    vec magnitude = vec_and(t, s->magnitude), rounded = byte_round(s, magnitude, low, limits, value_bytes, rounding), q;
 
     /* What draws make of values below the range is settled elsewhere: here they are 0. */
     q = vec_sub16_from(rounded, s->offset, rounding == SW_ROUND_STOCHASTIC ? magnitude : rounded, s->least);
@@ -175,24 +222,26 @@ VEC_INLINE vec byte_zeros_settle(const struct byte_steps *s, struct byte_seen *s
 VEC_INLINE vec byte_sfp_codes(const struct byte_steps *s, struct byte_seen *seen, const unsigned char *in,
                               uint32_t value_bytes, enum sw_rounding rounding)
 {
-    vec v[4], codes[2], both;
+    vec v[4], limits[2], codes[2], both;
 
     for (uint32_t i = 0; i < value_bytes; i++) {
         v[i] = vec_load(in + VEC_BYTES * i);
         __builtin_prefetch(in + VEC_BYTES * i + PREFETCH_BYTES);
     }
+    byte_draws(&seen->draws, value_bytes, rounding, limits);
     for (uint32_t i = 0; i < 2; i++) {
-        vec t = value_bytes == 4 ? vec_upper32(v[2 * i], v[2 * i + 1]) : v[i], low = vec_zero(), bits = vec_zero();
+        vec low = byte_lower(v, i, value_bytes, rounding);
 
-        if (value_bytes == 4 && rounding != SW_ROUND_TRUNCATE)
-            low = vec_lower32(v[2 * i], v[2 * i + 1]);
-        if (rounding == SW_ROUND_STOCHASTIC)
-            bits = draw_bits(&s->round, seen->values + VEC_BYTES / 2 * i);
-        codes[i] = byte_sfp_code(s, seen, t, low, bits, value_bytes, rounding);
+        codes[i] = byte_sfp_code(s, seen, byte_upper(v, i, value_bytes), low, limits[i], value_bytes, rounding);
     }
-    both = vec_upper16(codes[0], codes[1]);
-    if (__builtin_expect(vec_any_zero8(both, s->code_magnitude), 0))
-        both = byte_zeros_settle(s, seen, v, both, value_bytes, rounding);
+    both = byte_ordered(codes, value_bytes);
+    if (__builtin_expect(vec_any_zero8(both, s->code_magnitude), 0)) {
+        vec apart[4]; /* v stays in registers: no function is called with it */
+
+        for (uint32_t i = 0; i < value_bytes; i++)
+            apart[i] = v[i];
+        both = byte_zeros_settle(s, seen, apart, both, value_bytes, rounding);
+    }
     seen->differ = vec_or(seen->differ, vec_xor(both, seen->first));
     seen->values += VEC_BYTES;
     return both;
@@ -200,13 +249,13 @@ VEC_INLINE vec byte_sfp_codes(const struct byte_steps *s, struct byte_seen *seen
 
 VEC_INLINE vec byte_gecko_codes(const struct byte_steps *s, const unsigned char *in, uint32_t value_bytes)
 {
-    vec v[4], t[2];
+    vec v[4], codes[2];
 
     for (uint32_t i = 0; i < value_bytes; i++)
         v[i] = vec_load(in + VEC_BYTES * i);
-    t[0] = value_bytes == 4 ? vec_upper32(v[0], v[1]) : v[0];
-    t[1] = value_bytes == 4 ? vec_upper32(v[2], v[3]) : v[1];
-    return vec_upper16(byte_gecko_code(s, t[0]), byte_gecko_code(s, t[1]));
+    for (uint32_t i = 0; i < 2; i++)
+        codes[i] = byte_gecko_code(s, byte_upper(v, i, value_bytes));
+    return byte_ordered(codes, value_bytes);
 }
 
 VEC_INLINE void byte_block_encode(const struct byte_steps *s, struct byte_seen *seen, const unsigned char *in,
@@ -275,7 +324,7 @@ VEC_INLINE bool byte_sfp_blocks(const struct sw_plane_code *code, const struct s
                                 uint32_t value_bytes, enum sw_rounding rounding)
 {
     struct byte_steps s = byte_steps_of(code, q, true);
-    struct byte_seen seen = {0, vec_zero(), vec_zero(), vec_zero(), 0, 0}, none = seen;
+    struct byte_seen seen = byte_seen_start(q), none = seen;
     uint32_t first = byte_first(&s, byte_sfp_codes(&s, &none, in, value_bytes, rounding));
 
     seen.first = vec_set8(first << (8 - s.width));
@@ -287,7 +336,7 @@ VEC_INLINE void byte_values_blocks(const struct sw_plane_code *code, const unsig
                                    unsigned char *out, uint32_t value_bytes, bool sfp)
 {
     struct byte_steps s = byte_steps_of(code, NULL, true);
-    struct byte_seen seen = {0, vec_zero(), vec_zero(), vec_zero(), 0, 0};
+    struct byte_seen seen = byte_seen_start(NULL);
 
     byte_blocks_encode(&s, &seen, in, blocks, out, NULL, value_bytes, sfp, SW_ROUND_TRUNCATE);
 }

@@ -5,10 +5,10 @@
 
 /* What codes and exponents told in passing. */
 struct part_seen {
-    size_t values;
     vec max, any; /* of magnitudes, rounded; of values */
     vec differ, first_codes, first_exponents;
     uint32_t zeros, flushed;
+    struct draws draws;
 };
 
 /* Counts zeros among values that have some. */
@@ -26,31 +26,26 @@ VEC_INLINE void part_zeros_count(const struct byte_steps *s, struct part_seen *s
 VEC_INLINE vec part_codes(const struct byte_steps *s, struct part_seen *seen, const unsigned char *in,
                           uint32_t value_bytes, enum sw_rounding rounding, vec *exponents)
 {
-    vec v[4], codes[2], turned[2], both;
+    vec v[4], limits[2], codes[2], turned[2], both;
 
     for (uint32_t i = 0; i < value_bytes; i++)
         v[i] = vec_load(in + VEC_BYTES * i);
+    byte_draws(&seen->draws, value_bytes, rounding, limits);
     for (uint32_t i = 0; i < 2; i++) {
-        vec t = value_bytes == 4 ? vec_upper32(v[2 * i], v[2 * i + 1]) : v[i], low = vec_zero(), bits = vec_zero();
-        vec rounded;
+        vec t = byte_upper(v, i, value_bytes), low = byte_lower(v, i, value_bytes, rounding);
+        vec rounded = byte_round(s, vec_and(t, vec_set16(0x7fff)), low, limits[i], value_bytes, rounding);
 
-        if (value_bytes == 4 && rounding != SW_ROUND_TRUNCATE)
-            low = vec_lower32(v[2 * i], v[2 * i + 1]);
-        if (rounding == SW_ROUND_STOCHASTIC)
-            bits = draw_bits(&s->round, seen->values + VEC_BYTES / 2 * i);
-        rounded = byte_round(s, vec_and(t, vec_set16(0x7fff)), low, bits, value_bytes, rounding);
         seen->max = vec_max16(seen->max, rounded);
         seen->any = vec_or(seen->any, t);
         codes[i] = byte_gecko_code(s, vec_or(rounded, vec_and(t, vec_set16(0x8000))));
         turned[i] = vec_shl16(rounded, 1);
     }
-    both = vec_upper16(codes[0], codes[1]);
-    *exponents = vec_upper16(turned[0], turned[1]);
+    both = byte_ordered(codes, value_bytes);
+    *exponents = byte_ordered(turned, value_bytes);
     if (__builtin_expect(vec_any_zero8(*exponents, vec_set8(0xff)), 0))
         part_zeros_count(s, seen, v, both, *exponents, value_bytes);
     seen->differ =
         vec_or(seen->differ, vec_or(vec_xor(both, seen->first_codes), vec_xor(*exponents, seen->first_exponents)));
-    seen->values += VEC_BYTES;
     return both;
 }
 
@@ -105,7 +100,7 @@ VEC_INLINE bool part_blocks(const struct sw_plane_code *code, const struct sw_qu
                             uint32_t value_bytes, enum sw_rounding rounding)
 {
     struct byte_steps s = byte_steps_of(code, q, true);
-    struct part_seen none = {0}, seen = {0};
+    struct part_seen seen = {.draws = byte_seen_start(q).draws}, none = seen;
     uint8_t codes[VEC_BYTES], bytes[VEC_BYTES];
     vec first_exponents;
 

@@ -187,6 +187,8 @@ VEC_INLINE void block_copy(unsigned char *copy, const unsigned char *block, uint
         vec_stream(copy + i, vec_load(block + i));
 }
 
+#include "codec/kernels/plane_draws_template.h"
+
 #include "codec/kernels/plane_bytes_template.h"
 #include "codec/kernels/plane_lanes_template.h"
 

@@ -54,6 +54,11 @@ bool sw_scalar_rans_join(const struct sw_rans_section *section, const struct sw_
                          const unsigned char *plane, uint32_t value_bytes, size_t n, void *out, bool stream,
                          const struct sw_rans_ahead *ahead);
 
+/* scalar_nibbles.c */
+void sw_scalar_nibbles_split(const void *values, uint32_t value_bytes, size_t n, uint8_t *high, uint8_t *low);
+void sw_scalar_nibbles_join(const uint8_t *high, const uint8_t *low, const unsigned char *words, size_t n,
+                            unsigned char *plane);
+
 /* scalar_window.c */
 size_t sw_scalar_window_encode(uint8_t top, const uint8_t *exponents, size_t n, unsigned char *planes,
                                uint8_t *escapes);

@@ -193,6 +193,19 @@ struct sw_kernels {
                        void *out, bool stream, const struct sw_rans_ahead *ahead);
 
     /*
+     * Coded mantissas. Nibbles of the top byte that a plane of 8 or 24 bits would have of n > 0 values, BF16
+     * (value_bytes 2) or F32 (4): mantissa and sign, the sign lowest.
+     */
+    void (*nibbles_split)(const void *values, uint32_t value_bytes, size_t n, uint8_t *high, uint8_t *low);
+
+    /*
+     * The reverse: makes such a plane, of n bytes, or of 3 n with `words`, of any alignment, what is below the top
+     * bytes. There is room for 64 bytes more.
+     */
+    void (*nibbles_join)(const uint8_t *high, const uint8_t *low, const unsigned char *words, size_t n,
+                         unsigned char *plane);
+
+    /*
      * The window code: 24 bytes a group of 64 exponents at planes, and those outside the window, as they are, at
      * escapes, of n + 64 bytes, of which the last 64 may hold anything. Returns how many. top is at least 6.
      */

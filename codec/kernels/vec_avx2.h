@@ -73,6 +73,11 @@ VEC_INLINE vec vec_andnot(vec x, vec y)
     return _mm256_andnot_si256(x, y);
 }
 
+VEC_INLINE vec vec_select(vec mask, vec x, vec y)
+{
+    return _mm256_blendv_epi8(y, x, mask);
+}
+
 VEC_INLINE vec vec_add16(vec x, vec y)
 {
     return _mm256_add_epi16(x, y);
@@ -246,14 +251,32 @@ VEC_INLINE void vec_widen16(vec x, vec out[2])
     out[1] = _mm256_cvtepu16_epi32(_mm256_extracti128_si256(x, 1));
 }
 
-VEC_INLINE vec vec_upper32(vec a, vec b)
+VEC_INLINE vec vec_pair_upper32(vec a, vec b)
 {
-    return vec_narrow32(_mm256_srli_epi32(a, 16), _mm256_srli_epi32(b, 16));
+    return _mm256_blend_epi16(_mm256_srli_epi32(a, 16), b, 0xaa);
 }
 
-VEC_INLINE vec vec_lower32(vec a, vec b)
+VEC_INLINE vec vec_pair_lower32(vec a, vec b)
 {
-    return vec_narrow32(vec_and(a, vec_set32(0xffff)), vec_and(b, vec_set32(0xffff)));
+    return _mm256_blend_epi16(a, _mm256_slli_epi32(b, 16), 0xaa);
+}
+
+VEC_INLINE vec vec_pair16(vec x)
+{
+    const vec woven = _mm256_setr_epi8(0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15, 0, 1, 8, 9, 2, 3, 10, 11,
+                                       4, 5, 12, 13, 6, 7, 14, 15);
+
+    return _mm256_shuffle_epi8(vec_cross(x), woven);
+}
+
+/* Of each 128 bits the bytes of one vector come together first. */
+VEC_INLINE vec vec_unpair_upper16(vec ab, vec cd)
+{
+    const vec together = _mm256_setr_epi8(0, 4, 8, 12, 2, 6, 10, 14, 1, 5, 9, 13, 3, 7, 11, 15, 0, 4, 8, 12, 2, 6, 10,
+                                          14, 1, 5, 9, 13, 3, 7, 11, 15);
+    vec bytes = vec_or(_mm256_srli_epi16(ab, 8), vec_and(cd, vec_set16(0xff00)));
+
+    return _mm256_permutevar8x32_epi32(_mm256_shuffle_epi8(bytes, together), _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
 }
 
 VEC_INLINE vec vec_upper16(vec a, vec b)

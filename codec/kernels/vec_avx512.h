@@ -76,6 +76,12 @@ VEC_INLINE vec vec_andnot(vec x, vec y)
     return _mm512_andnot_si512(x, y);
 }
 
+/* x where the mask has ones, else y. */
+VEC_INLINE vec vec_select(vec mask, vec x, vec y)
+{
+    return _mm512_ternarylogic_epi32(mask, x, y, 0xca);
+}
+
 VEC_INLINE vec vec_add16(vec x, vec y)
 {
     return _mm512_add_epi16(x, y);
@@ -123,24 +129,33 @@ VEC_INLINE vec vec_mul32(vec x, vec y)
     return _mm512_mullo_epi32(x, y);
 }
 
+/* A vector of counts: shifting all lanes by one that is not a constant would be two instructions inside the CPU. */
 VEC_INLINE vec vec_shl16(vec x, uint32_t count)
 {
-    return _mm512_sll_epi16(x, _mm_cvtsi32_si128((int)count));
+    if (__builtin_constant_p(count))
+        return (vec)((__v32hu)x << count);
+    return _mm512_sllv_epi16(x, vec_set16(count));
 }
 
 VEC_INLINE vec vec_shr16(vec x, uint32_t count)
 {
-    return _mm512_srl_epi16(x, _mm_cvtsi32_si128((int)count));
+    if (__builtin_constant_p(count))
+        return (vec)((__v32hu)x >> count);
+    return _mm512_srlv_epi16(x, vec_set16(count));
 }
 
 VEC_INLINE vec vec_shl32(vec x, uint32_t count)
 {
-    return _mm512_sll_epi32(x, _mm_cvtsi32_si128((int)count));
+    if (__builtin_constant_p(count))
+        return (vec)((__v16su)x << count);
+    return _mm512_sllv_epi32(x, vec_set32(count));
 }
 
 VEC_INLINE vec vec_shr32(vec x, uint32_t count)
 {
-    return _mm512_srl_epi32(x, _mm_cvtsi32_si128((int)count));
+    if (__builtin_constant_p(count))
+        return (vec)((__v16su)x >> count);
+    return _mm512_srlv_epi32(x, vec_set32(count));
 }
 
 /* x - y where `tested` >= least, else 0. */
@@ -253,17 +268,40 @@ VEC_INLINE vec vec_numbers32(void)
     return _mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)vec_count8));
 }
 
-/* The upper halves of the lanes of two vectors, in order. */
-VEC_INLINE vec vec_upper32(vec a, vec b)
+/* The upper halves of the lanes of two vectors, a's in the even lanes of half the width and b's in the odd ones. */
+VEC_INLINE vec vec_pair_upper32(vec a, vec b)
 {
-    vec odd = _mm512_or_si512(_mm512_slli_epi16(vec_numbers16(), 1), vec_set16(1));
-
-    return _mm512_permutex2var_epi16(a, odd, b);
+    return vec_select(vec_set32(0xffff0000), b, _mm512_srli_epi32(a, 16));
 }
 
-VEC_INLINE vec vec_lower32(vec a, vec b)
+VEC_INLINE vec vec_pair_lower32(vec a, vec b)
 {
-    return _mm512_permutex2var_epi16(a, _mm512_add_epi16(vec_numbers16(), vec_numbers16()), b);
+    return vec_select(vec_set32(0xffff0000), _mm512_slli_epi32(b, 16), a);
+}
+
+VEC_INLINE vec vec_pair_upper16(vec a, vec b)
+{
+    return vec_select(vec_set16(0xff00), b, _mm512_srli_epi16(a, 8));
+}
+
+/* 16-bit lanes in order to the order of pairs. */
+VEC_INLINE vec vec_pair16(vec x)
+{
+    vec numbers = vec_numbers16(), half = _mm512_srli_epi16(numbers, 1);
+
+    return _mm512_permutexvar_epi16(_mm512_or_si512(half, _mm512_slli_epi16(vec_and(numbers, vec_set16(1)), 4)), x);
+}
+
+/* Where the bytes of pairs of pairs of 32-bit lanes are: those of the first vector, the second, and so on. */
+#define UNPAIRED_4(c) (c), (c) + 4, (c) + 8, (c) + 12
+#define UNPAIRED_16(c) UNPAIRED_4(c), UNPAIRED_4((c) + 16), UNPAIRED_4((c) + 32), UNPAIRED_4((c) + 48)
+
+static const uint8_t vec_unpaired[64] = {UNPAIRED_16(0), UNPAIRED_16(2), UNPAIRED_16(1), UNPAIRED_16(3)};
+
+/* The upper bytes of 16-bit lanes that are pairs, in the order of the four vectors that they come from. */
+VEC_INLINE vec vec_unpair_upper16(vec ab, vec cd)
+{
+    return _mm512_permutexvar_epi8(vec_load(vec_unpaired), vec_pair_upper16(ab, cd));
 }
 
 /* Upper halves of high : low, shifted up by count, 0 < count < 16. */
@@ -272,11 +310,14 @@ VEC_INLINE vec vec_funnel16(vec high, vec low, uint32_t count)
     return _mm512_shldv_epi16(high, low, vec_set16(count));
 }
 
+/* The upper halves of the lanes of two vectors, in order. */
 VEC_INLINE vec vec_upper16(vec a, vec b)
 {
-    vec odd = _mm512_or_si512(_mm512_add_epi8(vec_numbers8(), vec_numbers8()), vec_set8(1));
+    vec numbers = vec_numbers8(), even = _mm512_add_epi8(numbers, numbers);
 
-    return _mm512_permutex2var_epi8(a, odd, b);
+    /* Of numbers from 32 on twice as much is no number any more, and its lower bits are. */
+    even = _mm512_mask_add_epi8(even, 0xffffffff00000000u, even, vec_set8(1));
+    return _mm512_permutexvar_epi8(even, vec_pair_upper16(a, b));
 }
 
 /* The reverse, over lower halves of 0: x's lower lanes to out[0], its upper ones to out[1]. */

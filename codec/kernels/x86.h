@@ -54,6 +54,11 @@ bool sw_avx512_coded_join(const struct sw_rans_section *section, const struct sw
                           const struct sw_plane_code *code, const unsigned char *plane, uint8_t *exponents, size_t n,
                           void *out, bool stream, const struct sw_rans_ahead *ahead);
 
+/* avx512_nibbles.c */
+void sw_avx512_nibbles_split(const void *values, uint32_t value_bytes, size_t n, uint8_t *high, uint8_t *low);
+void sw_avx512_nibbles_join(const uint8_t *high, const uint8_t *low, const unsigned char *words, size_t n,
+                            unsigned char *plane);
+
 /* avx512_values.c */
 void sw_avx512_scan(const struct sw_fields *f, const void *values, size_t n, struct sw_scan *found);
 size_t sw_avx512_zeros_squeeze(const struct sw_fields *f, const void *values, size_t n, uint64_t *bitmap, void *dense);

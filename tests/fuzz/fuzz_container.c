@@ -88,7 +88,7 @@ static void check_round_trip(const struct sw_container *decoded, const void *val
 }
 
 /* Which modes some chunk decoded in: what the corpus is for. */
-static bool decoded_modes[256];
+static bool decoded_modes[256], decoded_mantissas;
 
 /* Decodes a sealed chunk by one tier, in memory of just its size. */
 static int decode_by(const struct sw_kernels *k, const struct sw_container *c, uint32_t index, const uint8_t *chunk,
@@ -131,6 +131,7 @@ static void try_chunk(const struct sw_container *c, uint32_t index, uint8_t *chu
     require(rc != 0 || sw_chunk_inspect(c, index, chunk, size, &report, NULL) == 0);
     if (rc == 0) {
         decoded_modes[chunk[8]] = true;
+        decoded_mantissas |= (chunk[14] & SW_CHUNK_CODED_MANTISSAS) != 0;
         check_round_trip(c, values, bytes, scratch);
     }
     free(values);
@@ -210,5 +211,7 @@ int fuzz_conclude(void)
             printf("no chunk of mode %d decoded\n", mode);
             missing++;
         }
-    return missing;
+    if (!decoded_mantissas)
+        printf("no chunk with coded mantissas decoded\n");
+    return missing + !decoded_mantissas;
 }

@@ -6,7 +6,15 @@
 #include "codec/fields.h"
 #include "codec/formats/formats.h"
 
-enum { HEADER_BYTES = 40, AT_MODE = 8, AT_FLAGS = 14, AT_ZEROS = 36, AT_GECKO_BYTES = 28, AT_ESCAPES = 32 };
+enum {
+    HEADER_BYTES = 40,
+    AT_MODE = 8,
+    AT_FLAGS = 14,
+    AT_PAYLOAD_BYTES = 24,
+    AT_GECKO_BYTES = 28,
+    AT_ESCAPES = 32,
+    AT_ZEROS = 36
+};
 
 /* A plan of each mode's widths, for headers whose own are impossible. */
 static const char *const formats[] = {"bm8",    "e4m3",   "e2m1-c", "fp8uq-e4m3", "mxfp6-e3m2", "nvfp4", "int5",
@@ -20,7 +28,7 @@ static struct sw_chunk_header header_take(const uint8_t *data)
         .mantissa_bits = data[AT_MODE + 2],
         .exponent_bits = data[AT_MODE + 3],
         .base = data[AT_MODE + 4],
-        .flags = data[AT_FLAGS] & 7,
+        .flags = data[AT_FLAGS] & 15,
         .zeros = sw_load_u32(data + AT_ZEROS),
         .gecko_bytes = sw_load_u32(data + AT_GECKO_BYTES),
         .escapes = sw_load_u32(data + AT_ESCAPES),
@@ -79,6 +87,29 @@ static void widths_repair(const struct sw_fields *f, struct sw_chunk_header *h)
     span = (1u << h->exponent_bits) - 1;
     if (h->base + span > most)
         h->base = (uint8_t)(most - span);
+}
+
+/* Coded mantissas need whole bytes. */
+static void mantissas_repair(const struct sw_fields *f, struct sw_chunk_header *h)
+{
+    if (h->mode != SW_CHUNK_CODED || f == NULL || f->exponent_bits != 8)
+        h->flags &= (uint8_t)~SW_CHUNK_CODED_MANTISSAS;
+    if ((h->flags & SW_CHUNK_CODED_MANTISSAS) == 0)
+        return;
+    h->sign_bits = 1;
+    h->mantissa_bits = f->mantissa_bits;
+}
+
+/* Their section is what the payload leaves them. */
+static void nibbles_repair(const struct sw_container *c, uint32_t payload_bytes, struct sw_chunk_header *h)
+{
+    uint32_t at = sw_chunk_layout(c, h).nibbles_at - (uint32_t)sw_chunk_header_bytes(c);
+
+    if ((h->flags & SW_CHUNK_CODED_MANTISSAS) == 0)
+        return;
+    h->nibble_bytes = SW_NIBBLES_FRONT_BYTES;
+    if (payload_bytes > at + SW_NIBBLES_FRONT_BYTES && payload_bytes <= SW_CHUNK_MAX_RAW_BYTES)
+        h->nibble_bytes = payload_bytes - at;
 }
 
 /* Widths and base; what none of them has a meaning for is 0. */
@@ -186,6 +217,7 @@ size_t chunk_repair(const struct sw_container *c, uint32_t index, const uint8_t 
     h.zeros %= h.n + 1;
     mode_repair(f, &h);
     fields_repair(f, &h);
+    mantissas_repair(f, &h);
     if (h.mode == SW_FORMAT_GRADIENT || h.mode == SW_FORMAT_GRADIENT_TOP)
         h.nnz = sw_load_u32(data + 20) % (h.n + 1);
     l = sw_chunk_layout(c, &h);
@@ -196,6 +228,7 @@ size_t chunk_repair(const struct sw_container *c, uint32_t index, const uint8_t 
     }
     if (!sizes_repair(c, &h, chunk, cap))
         return 0;
+    nibbles_repair(c, sw_load_u32(data + AT_PAYLOAD_BYTES), &h);
     l = sw_chunk_layout(c, &h);
     h.payload_bytes = l.payload_end - l.bitmap_at;
     if (l.chunk_bytes > bound || l.chunk_bytes <= sw_chunk_header_bytes(c))

@@ -25,6 +25,7 @@ FIELDS = {1: (23, 8), 2: (7, 8), 3: (10, 5)}  # dtype: (M, E)
 HEAD_SEED = int.from_bytes(b"SPILLWAY", "little")
 CHUNK_STEP = 0x9E3779B97F4A7C15
 RAW, SFP, CODED, GECKO_DELTA, WINDOW, CONSTANT, GECKO_BIAS, DICTIONARY, ZSTD, ROWS = range(10)
+CODED_MANTISSAS = 256 + CODED  # coded mode with that flag, told apart for those who count modes
 ESCAPE, ZERO = 62, 63  # symbols of coded exponents
 
 Tensor = namedtuple("Tensor", "dtype shape plan data modes")
@@ -247,6 +248,22 @@ def coded_exponents(section, count, escape_count, exponent_bits):
     return exponents
 
 
+def coded_nibbles(section, count, bits):
+    """Section N: the top bytes of `count` codes, whose exponents have `bits` bits."""
+    require(len(section) >= 16 and bits == 8, "room for coded mantissas, in codes of whole bytes")
+    high_bytes, *escapes, coded = struct.unpack_from("<3IB", section)
+    support(coded < 4 and not any(section[13:16]), "coded mantissas")
+    require(high_bytes <= len(section) - 16, "high nibbles too long")
+    parts = []
+    for i, part in enumerate((section[16:16 + high_bytes], section[16 + high_bytes:])):
+        if coded >> i & 1:
+            parts.append(coded_exponents(part, count, escapes[i], 4))
+        else:
+            require(len(part) == (count + 1) // 2 and escapes[i] == 0, "packed nibbles")
+            parts.append([byte >> shift & 15 for byte in part for shift in (0, 4)][:count])
+    return np.array([high << 4 | low for high, low in zip(*parts)], dtype=np.uint64)
+
+
 def window_exponents(section, count, escape_count, top, exponent_bits):
     """Section W, `count` exponents."""
     groups = (count + 63) // 64
@@ -264,7 +281,7 @@ def window_exponents(section, count, escape_count, top, exponent_bits):
     return exponents
 
 
-def float_values(head, chunk, at, mode, s, m, e, base, nnz, row_bytes, escapes):
+def float_values(head, chunk, at, mode, flags, s, m, e, base, nnz, row_bytes, escapes, payload_end):
     """The nnz values of an SFP, coded or Gecko chunk as numbers of their bits, and where the sections end."""
     support(head.dtype in FIELDS, "mode for this dtype")
     mantissa_bits, exponent_bits = FIELDS[head.dtype]
@@ -275,7 +292,11 @@ def float_values(head, chunk, at, mode, s, m, e, base, nnz, row_bytes, escapes):
         sign = codes >> u(e + m)
         magnitude = np.where(q != 0, (q + u(base << m)) << u(mantissa_bits - m), u(0))
     else:
-        codes, end = plane_codes(chunk, at, s + m, nnz)
+        low_bits = s + m
+        if flags & 8:
+            require(s == 1 and m == mantissa_bits, "widths of coded mantissas")
+            low_bits -= 8
+        codes, end = plane_codes(chunk, at, low_bits, nnz)
         at = up(end, head.align)
         if mode == CODED:
             end = at + row_bytes
@@ -285,6 +306,9 @@ def float_values(head, chunk, at, mode, s, m, e, base, nnz, row_bytes, escapes):
             exponents = np.array(window_exponents(chunk[at:end], nnz, escapes, base, exponent_bits), dtype=np.uint64)
         else:
             exponents, end = gecko_exponents(chunk, at, row_bytes, nnz, mode, base, exponent_bits)
+        if flags & 8:
+            tops = coded_nibbles(chunk[up(end, head.align):payload_end], nnz, exponent_bits)
+            codes, end = codes | tops << u(low_bits), payload_end
         sign = codes & u(s)
         magnitude = (codes >> u(s)) << u(mantissa_bits - m) | exponents << u(mantissa_bits)
     return sign << u(mantissa_bits + exponent_bits) | magnitude, end
@@ -325,8 +349,9 @@ def decode_chunk(head, index, chunk):
     seed = (head.id + (index + 1) * CHUNK_STEP) % (1 << 64)
     require(checksum == xxh3(chunk[8:], seed), "chunk checksum")
     header_bytes = up(40, head.align)
-    support(header_words * 8 == header_bytes and flags & ~7 == 0 and symbols == 0, "chunk header")
+    support(header_words * 8 == header_bytes and flags & ~15 == 0 and symbols == 0, "chunk header")
     support(escapes == 0 or mode in (CODED, WINDOW, DICTIONARY), "escapes")
+    require(not flags & 8 or mode == CODED, "coded mantissas")
     require(n == min(head.chunk_values, head.values - index * head.chunk_values), "values of a chunk")
     at = header_bytes
     if mode == RAW:
@@ -366,11 +391,11 @@ def decode_chunk(head, index, chunk):
             at = up(at + words * 8, head.align)
         require(int(kept.sum()) == nnz, "zero bitmap and count")
         values = np.zeros(n, dtype=np.uint64)
-        values[kept], end = float_values(head, chunk, at, mode, s, m, e, base, nnz, row_bytes,
-                                         escapes)
+        values[kept], end = float_values(head, chunk, at, mode, flags, s, m, e, base, nnz, row_bytes, escapes,
+                                         header_bytes + payload_bytes)
         raw = values.astype("<u4" if element == 4 else "<u2").tobytes()
     require(end == header_bytes + payload_bytes and up(end, head.align) == len(chunk), "chunk length")
-    return bytes(raw), mode
+    return bytes(raw), CODED_MANTISSAS if flags & 8 else mode
 
 
 def decode(data):

@@ -63,7 +63,7 @@ def main():
     make_containers, vectors = sys.argv[1], pathlib.Path(sys.argv[2])
     count, modes = check_made(make_containers)
     expected = {decoder.RAW, decoder.SFP, decoder.CODED, decoder.WINDOW, decoder.DICTIONARY, decoder.ZSTD,
-                decoder.ROWS, decoder.GECKO_DELTA, decoder.CONSTANT, decoder.GECKO_BIAS}
+                decoder.ROWS, decoder.CODED_MANTISSAS, decoder.GECKO_DELTA, decoder.CONSTANT, decoder.GECKO_BIAS}
     expected |= set(decoder.formats.MODES)
     if modes != expected or count < 1000:
         raise AssertionError(f"{count} containers with modes {modes}: some mode was never tried")

@@ -443,3 +443,30 @@ with spillway.Client({daemon.endpoint!r}) as client:
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert ended.returncode == 0, ended.stderr
     assert "install numpy" in ended.stdout
+
+
+@pytest.mark.parametrize("form", [None, "sfp-1-4-2-sr", "fp8uq-e4m3", "int8-c", "bm6"])
+def test_containers_without_a_daemon(client, form):
+    array = np.random.default_rng(3).normal(size=(300, 70)).astype("f4")
+    container = spillway.encode(array, form, seed=5)
+    info = spillway.decode_info(container)
+    assert (info.dtype, info.shape, info.raw_bytes) == ("F32", (300, 70), array.nbytes)
+    client.put("w", array, format=form, seed=5)
+    assert spillway.decode(container).tobytes() == client.get("w").tobytes()
+    if form is None:
+        assert spillway.decode(container).tobytes() == array.tobytes()
+
+
+def test_containers_that_are_none():
+    container = spillway.encode(np.arange(70000, dtype="f4"))
+    for cut in (0, 31, 40, len(container) - 1):
+        with pytest.raises(spillway.CorruptError):
+            spillway.decode(container[:cut])
+    with pytest.raises(spillway.CorruptError):
+        spillway.decode(container + b"x")
+    with pytest.raises(spillway.CorruptError):
+        spillway.decode(container[:2000] + b"?" + container[2001:])
+    with pytest.raises(spillway.UsageError, match="unknown format 'nonsense'"):
+        spillway.encode(np.zeros(3, "f4"), "nonsense")
+    assert spillway.decode(spillway.encode(np.zeros((3, 0), "f4"))).shape == (3, 0)
+    assert spillway.decode(spillway.encode(np.float32(2.5))) == np.float32(2.5)

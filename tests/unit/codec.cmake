@@ -3,14 +3,14 @@ add_library(codec_pack STATIC codec_pack.c)
 target_link_libraries(codec_pack PUBLIC sw_codec PkgConfig::CMOCKA)
 target_include_directories(codec_pack PUBLIC ${CMAKE_CURRENT_SOURCE_DIR})
 
-foreach(test auto changing container elements formats fpraker gecko hostile kernels lossy plan rounding roundtrip terms tiers vectors)
+foreach(test auto changing container elements formats fpraker gecko hostile kernels lossy mantissas plan rounding roundtrip terms tiers vectors)
   sw_unit_test(codec_${test} codec_pack)
 endforeach()
 # The same by slower tiers, which a machine with the fastest one would never use. They have one thread, and a label of
 # their own, so that ThreadSanitizer need not watch them.
 set(disable_avx2 avx512)
 set(disable_scalar avx512,avx2)
-foreach(test roundtrip lossy hostile formats rounding)
+foreach(test roundtrip lossy hostile mantissas formats rounding)
   foreach(tier avx2 scalar)
     add_test(NAME unit.codec_${test}.${tier} COMMAND test_codec_${test})
     set_tests_properties(unit.codec_${test}.${tier} PROPERTIES LABELS tiers TIMEOUT 900

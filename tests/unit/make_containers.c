@@ -130,6 +130,53 @@ static void fill_repeats(struct workspace *b, enum sw_dtype dtype, size_t n)
         memcpy(b->values + row * 64, b->values + random_u64() % 20 * 64, 64);
 }
 
+/* A nibble that is mostly small. */
+static uint32_t small_nibble(void)
+{
+    uint32_t least = 15;
+
+    for (uint32_t i = 0; i < 3; i++) {
+        uint32_t nibble = random_u64() >> 60;
+
+        least = nibble < least ? nibble : least;
+    }
+    return least;
+}
+
+/* Normal values but for a byte of mantissa, and in BF16 sign. */
+static void put_top_byte(struct workspace *b, enum sw_dtype dtype, size_t i, uint32_t top)
+{
+    uint32_t bits = normal_bits(dtype);
+
+    if (dtype == SW_DTYPE_F32)
+        put(b, dtype, i, (bits & 0xff807fff) | top << 15);
+    else
+        put(b, dtype, i, (bits & 0x7f80) | top >> 1 | (top & 1) << 15);
+}
+
+/* Both nibbles of it are skewed. */
+static void fill_skewed(struct workspace *b, enum sw_dtype dtype, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        put_top_byte(b, dtype, i, small_nibble() << 4 | small_nibble());
+}
+
+/* One of them is always the same, and here and there not. */
+static void fill_halfskewed(struct workspace *b, enum sw_dtype dtype, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        put_top_byte(b, dtype, i, (uint32_t)(random_u64() >> 60) << 4 | (i % 2000 == 1999 ? 10 : 5));
+}
+
+/* And many zeros. */
+static void fill_skewedrelu(struct workspace *b, enum sw_dtype dtype, size_t n)
+{
+    fill_skewed(b, dtype, n);
+    for (size_t i = 0; i < n; i++)
+        if (random_u64() % 3 == 0)
+            put(b, dtype, i, 0);
+}
+
 static void die(const char *what, const char *name)
 {
     fprintf(stderr, "make_containers: %s: %s\n", name, what);
@@ -345,6 +392,24 @@ static void make_later(struct workspace *b)
     file_write(b, name, "raw", b->back, c.raw_bytes);
 }
 
+/* Mantissas that are coded. */
+static void make_skewed(struct workspace *b)
+{
+    static const struct kind skews[] = {
+        {.name = "skewed", .fill = fill_skewed},
+        {.name = "halfskewed", .fill = fill_halfskewed},
+        {.name = "skewedrelu", .fill = fill_skewedrelu},
+    };
+    static const size_t sizes[] = {600, 1300, 1537, 6000, LARGE_VALUES};
+
+    for (size_t k = 0; k < COUNT(skews); k++)
+        for (size_t s = 0; s < COUNT(sizes); s++) {
+            make(b, &skews[k], SW_DTYPE_F32, "lossless", sizes[s]);
+            make(b, &skews[k], SW_DTYPE_BF16, "lossless", sizes[s]);
+        }
+    make(b, &skews[0], SW_DTYPE_BF16, "lossless-cold", 6000);
+}
+
 int main(int argc, char **argv)
 {
     static struct workspace b;
@@ -362,6 +427,7 @@ int main(int argc, char **argv)
     make_cut_stripes(&b);
     make_others(&b);
     make_later(&b);
+    make_skewed(&b);
     free(b.scratch);
     return 0;
 }

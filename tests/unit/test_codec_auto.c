@@ -90,6 +90,27 @@ static void test_relu(void **state)
     free(values);
 }
 
+/* Half of the mantissas are one of a few, which makes up for exponents that are as random as they can be. */
+static void test_skewed_mantissas(void **state)
+{
+    uint32_t *values = malloc(N * sizeof *values);
+    uint64_t seed = 6;
+    struct sw_auto a;
+
+    (void)state;
+    assert_non_null(values);
+    for (size_t i = 0; i < N; i++) {
+        values[i] = (uint32_t)random_u64(&seed);
+        if (i % 2 == 0)
+            values[i] &= 0xff887fff;
+    }
+    a = chosen(SW_DTYPE_F32, values, N, false);
+    assert_int_equal(a.plan.format, SW_FORMAT_LOSSLESS);
+    assert_non_null(strstr(a.why, "mantissas"));
+    assert_kept(SW_DTYPE_F32, values, N, &a, 0.02);
+    free(values);
+}
+
 static void test_noise_is_left_alone(void **state)
 {
     uint64_t *values = malloc(N * sizeof *values), seed = 3;
@@ -248,6 +269,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_weights),
+        cmocka_unit_test(test_skewed_mantissas),
         cmocka_unit_test(test_relu),
         cmocka_unit_test(test_noise_is_left_alone),
         cmocka_unit_test(test_few_values),

@@ -13,11 +13,12 @@
 
 #include "codec/chunk_header.h"
 #include "codec/fields.h"
+#include "codec/rans.h"
 #include "codec_pack.h"
 
 #define MAX_VALUES 13000
 
-enum kind { NORMAL, ZEROS, FEW, DRIFT, REPEATS };
+enum kind { NORMAL, ZEROS, FEW, DRIFT, REPEATS, SKEWED };
 
 /* Small tensors of which each becomes a chunk of this mode: together, all that a decoder meets. */
 static const struct sample {
@@ -59,6 +60,8 @@ static const struct sample {
     {"grad1-top", "gradient-top", SW_DTYPE_BF16, 203, NORMAL},
     {"fpraker", "fpraker", SW_DTYPE_BF16, 203, NORMAL},
     {"mask1", "mask", SW_DTYPE_F32, 203, NORMAL},
+    {"lossless", "coded-mantissas", SW_DTYPE_BF16, 1100, SKEWED},
+    {"lossless", "coded-mantissas", SW_DTYPE_F32, 700, SKEWED},
     /* Too large to damage every bit of. Rows that come again; two sets of states; maxima of blocks. */
     {"lossless", "rows", SW_DTYPE_F32, 3200, REPEATS},
     {"rans", "coded", SW_DTYPE_BF16, MAX_VALUES, DRIFT},
@@ -85,6 +88,9 @@ static uint32_t value_of(const struct sample *s, const struct sw_fields *f, size
         exponent -= (uint32_t)i / 512 % 3 * 4;
     while (exponent > 1 && random_u64(seed) % 2 == 0)
         exponent--;
+    /* Of the upper eight bits of mantissa, those that there are, the lower ones are nearly always the same. */
+    if (s->kind == SKEWED && i % 100 != 3)
+        roll = s->dtype == SW_DTYPE_F32 ? (roll & ~(15u << 15)) | 5u << 15 : (roll & ~7u) | 5u;
     return (s->kind == ZEROS ? 0 : roll >> 31 << sw_fields_sign_shift(f)) | exponent << f->mantissa_bits |
            (roll & ((1u << f->mantissa_bits) - 1));
 }
@@ -238,6 +244,52 @@ static void test_forged_at_random(void **state)
     }
 }
 
+/* Coded exponents of no values at all: a bitmap that has every value for a zero. */
+static void test_nothing_coded(void **state)
+{
+    static const uint8_t flags[] = {SW_CHUNK_ZERO_BITMAP, SW_CHUNK_ZERO_BITMAP | SW_CHUNK_CODED_MANTISSAS};
+    /* One set of states, of a model of two symbols. */
+    static const unsigned char front[] = {0, 1, 100, 2, 1, 32, 2, 32};
+    struct sw_tensor tensor = vector_of(SW_DTYPE_BF16, 600);
+    struct sw_plan plan = sw_plan_lossless();
+    struct packed p = pack(&tensor, &plan, back);
+
+    (void)state;
+    free(p.bytes);
+    p.bytes = calloc(1, p.head_bytes + 512);
+    assert_non_null(p.bytes);
+    for (size_t i = 0; i < sizeof flags; i++) {
+        struct sw_chunk_header h = {
+            .mode = SW_CHUNK_CODED,
+            .sign_bits = 1,
+            .exponent_bits = 8,
+            .mantissa_bits = 7,
+            .flags = flags[i],
+            .n = 600,
+            .zeros = 600,
+            .gecko_bytes = sizeof front + 2 * SW_RANS_LANES,
+            .nibble_bytes = flags[i] & SW_CHUNK_CODED_MANTISSAS ? SW_NIBBLES_FRONT_BYTES : 0,
+        };
+        struct sw_chunk_layout l = sw_chunk_layout(&p.container, &h);
+        unsigned char *chunk = p.bytes + p.head_bytes;
+
+        h.payload_bytes = l.payload_end - l.bitmap_at;
+        p.chunk_bytes[0] = l.chunk_bytes;
+        p.len = p.head_bytes + l.chunk_bytes;
+        sw_chunk_header_write(&p.container, &h, chunk);
+        memcpy(chunk + l.gecko_at, front, sizeof front);
+        for (size_t lane = 0; lane < SW_RANS_LANES; lane++)
+            chunk[l.gecko_at + sizeof front + 2 * lane + 1] = SW_RANS_STATE_MIN >> 8;
+        sw_chunk_seal(test_kernels(), &p.container, 0, chunk, l.chunk_bytes);
+        assert_int_equal(sw_container_head_write(&p.container, p.chunk_bytes, p.bytes, p.head_bytes), 0);
+        memset(back, 0x55, 1200);
+        assert_int_equal(sample_unpack(&p), 0);
+        for (size_t at = 0; at < 1200; at++)
+            assert_int_equal(back[at], 0);
+    }
+    packed_free(&p);
+}
+
 /* A sound chunk in another place or another container fails its checksum. */
 static void test_misplaced_chunk(void **state)
 {
@@ -306,7 +358,7 @@ int main(void)
         cmocka_unit_test(test_large_sample),     cmocka_unit_test(test_every_flipped_bit),
         cmocka_unit_test(test_every_truncation), cmocka_unit_test(test_forged_chunks),
         cmocka_unit_test(test_forged_at_random), cmocka_unit_test(test_misplaced_chunk),
-        cmocka_unit_test(test_wrong_arguments),
+        cmocka_unit_test(test_wrong_arguments),  cmocka_unit_test(test_nothing_coded),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,7 +21,7 @@
 static const enum sw_dtype dtypes[] = {SW_DTYPE_F32, SW_DTYPE_BF16, SW_DTYPE_F16};
 static const size_t sizes[] = {1, 2, 15, 63, 64, 65, 127, 511, 512, 513, 1023, 1500, 4097, 33000, MAX_VALUES};
 
-enum kind { NARROW, WIDE, SPARSE, EQUAL, ANY_BITS, KINDS };
+enum kind { NARROW, WIDE, SPARSE, EQUAL, ANY_BITS, SKEWED, KINDS };
 
 /* One value of this kind, as bits. */
 static uint32_t value_of(enum kind kind, const struct sw_fields *f, int signs, uint64_t *seed)
@@ -39,6 +39,8 @@ static uint32_t value_of(enum kind kind, const struct sw_fields *f, int signs, u
         return exponents / 2 << f->mantissa_bits;
     if (kind == SPARSE && random_u64(seed) % 2 == 0)
         return random_u64(seed) % 8 == 0 ? sign << sw_fields_sign_shift(f) : 0;
+    if (kind == SKEWED) /* most mantissas are small */
+        mantissa = mantissa >> random_u64(seed) % f->mantissa_bits;
     return sign << sw_fields_sign_shift(f) | exponent << f->mantissa_bits | mantissa;
 }
 

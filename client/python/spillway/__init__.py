@@ -13,6 +13,7 @@ learners move the formats' widths: spillway.policy has the words for it.
 this package needs no torch; numpy it needs only where it makes arrays, in Client.get and in get_async without `out`.
 """
 
+from ._encode import decode, decode_info, encode
 from .client import Client, ObjectInfo, SpaceInfo, Ticket
 from .policy import Policy, PolicySet
 from .run import Run
@@ -59,4 +60,7 @@ __all__ = [
     "TensorLostError",
     "Ticket",
     "UsageError",
+    "decode",
+    "decode_info",
+    "encode",
 ]

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from . import _dtypes, _native
+
+if TYPE_CHECKING:
+    import numpy
 
 KINDS = ("other", "activation", "weight", "gradient", "optimizer")
 
@@ -76,3 +80,11 @@ def of_native(info: _native.Info) -> ObjectInfo:
 
 def space_of_native(info: _native.SpaceInfo) -> SpaceInfo:
     return SpaceInfo(info.space.decode(), info.objects, info.raw_bytes, info.stored_bytes, info.quota_bytes)
+
+
+def empty_array(info: ObjectInfo) -> numpy.ndarray:
+    try:
+        import numpy
+    except ImportError as missing:
+        raise ImportError("get hands out numpy arrays: install numpy, or use get_into or get_range") from missing
+    return numpy.empty(info.shape, _dtypes.BY_NAME[info.dtype].numpy)

@@ -1,6 +1,7 @@
 """The C library: where it is found, and what its structs and functions look like.
 
-This mirrors spillway/client.h and spillway/policy.h and holds nothing else. ctypes releases the interpreter's lock during every call, so a
+This mirrors spillway/client.h, policy.h and encode.h and holds nothing else. ctypes releases the interpreter's lock during every
+call, so a
 thread that waits for the daemon stops no other one. No function here gets a callback that the library's own thread
 would run: it would have to take that lock in the middle of a training step.
 """
@@ -71,6 +72,16 @@ class PutArgs(ctypes.Structure):
         ("seed", c_uint64),
         ("run", c_char_p),
         ("step", c_uint64),
+    ]
+
+
+class EncodeArgs(ctypes.Structure):
+    _fields_ = [
+        ("dtype", c_int),
+        ("ndim", c_uint32),
+        ("shape", POINTER(c_uint64)),
+        ("format", c_char_p),
+        ("seed", c_uint64),
     ]
 
 
@@ -207,6 +218,10 @@ _PROTOTYPES = {
     "sw_ticket_freed": (c_int, [c_void_p, POINTER(c_uint64), _ERR]),
     "sw_cancel": (None, [c_void_p]),
     "sw_ticket_release": (None, [c_void_p]),
+    "sw_encode_bound": (c_int, [POINTER(EncodeArgs), POINTER(c_size_t), _ERR]),
+    "sw_encode": (c_int, [POINTER(EncodeArgs), c_void_p, c_void_p, c_size_t, POINTER(c_size_t), _ERR]),
+    "sw_decode_info": (c_int, [c_char_p, c_size_t, _INFO, _ERR]),
+    "sw_decode": (c_int, [c_char_p, c_size_t, c_void_p, c_size_t, _ERR]),
     "sw_fingerprint": (c_uint64, [c_void_p, c_size_t]),
 }
 

@@ -15,7 +15,7 @@ from . import run as run_
 from ._args import Deadline, batches, get_args, ms, put_args, text
 from ._buffers import NOTHING, Lent, Loan, lend_readable
 from ._collect import collect
-from ._info import ObjectInfo, SpaceInfo
+from ._info import ObjectInfo, SpaceInfo, empty_array
 from ._native import byref, lib
 from .policy import PolicySet
 from .run import Run
@@ -133,7 +133,7 @@ class Client:
         self, name: str, *, space: str | None = None, generation: int = 0, timeout: float | None = None
     ) -> numpy.ndarray:
         """The tensor as a numpy array. BF16 and 8-bit floats, which numpy lacks, come as unsigned integers."""
-        return self._get_whole(name, _empty_array, space, generation, timeout)
+        return self._get_whole(name, empty_array, space, generation, timeout)
 
     def get_into(
         self, name: str, out: Any, *, space: str | None = None, generation: int = 0, timeout: float | None = None
@@ -175,7 +175,7 @@ class Client:
             deadline = Deadline(timeout)
             info = self.stat(name, space=space, timeout=timeout)
             timeout = deadline.left()
-            out, generation = _empty_array(info), generation or info.generation
+            out, generation = empty_array(info), generation or info.generation
         loan = Loan(out, writable=True)
         args = get_args(name, space, 0, 0, generation, timeout)
         return self._submit_get(loan, args, lambda _: out)
@@ -391,11 +391,3 @@ def _name_of(info: ObjectInfo) -> str:
 
 def _space_of(info: SpaceInfo) -> str:
     return info.space
-
-
-def _empty_array(info: ObjectInfo) -> numpy.ndarray:
-    try:
-        import numpy
-    except ImportError as missing:
-        raise ImportError("get hands out numpy arrays: install numpy, or use get_into or get_range") from missing
-    return numpy.empty(info.shape, _dtypes.BY_NAME[info.dtype].numpy)

@@ -1,0 +1,1 @@
+sw_unit_test(exchange sw_exchange m)
