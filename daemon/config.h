@@ -14,6 +14,9 @@
 #define SW_CONFIG_HOST_CAP 64
 #define SW_CONFIG_SPACES 256
 
+/* In place of a path or host until sw_config_complete: a default that depends on other options. */
+#define SW_CONFIG_AUTO "auto"
+
 struct sw_config_space {
     char name[65];
     uint64_t quota_bytes; /* 0: the default */

@@ -12,7 +12,8 @@ source deploy/packages.sh
 export OMP_WAIT_POLICY=passive
 export ASAN_OPTIONS=halt_on_error=1:strict_string_checks=1
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
-export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+# gRPC and libmicrohttpd are not instrumented: what they do among themselves is not seen, and not reported.
+export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:ignore_noninstrumented_modules=1
 
 passed=0
 failed=0

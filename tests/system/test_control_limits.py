@@ -23,6 +23,14 @@ def wide_set(count: int, note: str) -> list[policy_pb2.Policy]:
     return [policy_pb2.Policy(name=f"p{i}", format="sfp-1-4-2", selector=name) for i in range(count)]
 
 
+def settled_rss(test: ControlTest) -> int:
+    """Resident memory once the arena is faulted in, which a first put starts."""
+    with test.connect() as client:
+        client.put("first", bytes(1 << 20), "U8")
+        client.bye()
+    return test.daemon.settled_rss()
+
+
 class Hostile(ControlTest):
     flags = ("--control-listen", "tcp:0")
 
@@ -64,7 +72,7 @@ class Hostile(ControlTest):
 
     def test_compressed_messages_are_refused(self) -> None:
         """64 MiB that travel as 64 KiB: refused by their header."""
-        before = self.daemon.status("VmRSS")
+        before = settled_rss(self)
         call = self.control().channel.unary_unary("/spillway.v1.Objects/Stat")
         with self.assertRaises(grpc.RpcError) as caught:
             call(bytes(64 << 20), timeout=20, compression=grpc.Compression.Gzip)
@@ -145,7 +153,7 @@ class Watchers(ControlTest):
         self.assertEqual(next(eager).set.version, 0)
         channel = self.control()
         channel.push("default", *wide_set(240, "a"))
-        before = self.daemon.status("VmRSS")
+        before = settled_rss(self)
         versions = []
         reader = threading.Thread(target=lambda: versions.extend(self.read_until(eager, 300)))
         reader.start()
