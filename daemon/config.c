@@ -54,6 +54,7 @@ static const struct option {
      "tcp:ADDRESS:PORT such as tcp:127.0.0.1:7413, tcp:PORT for loopback, or none"},
     {"control_token_file", PATH, offsetof(struct sw_config, control_token), 0, 0, "a path, or none"},
     {"control_watchers", NUMBER, offsetof(struct sw_config, control_watchers), 1, 65536, "a number from 1 to 65536"},
+    {"exchange_memory", SIZE, offsetof(struct sw_config, exchange_bytes), 0, 0, "a size such as 256M"},
     {"http_listen", TCP, offsetof(struct sw_config, http_host), 0, 0,
      "tcp:ADDRESS:PORT such as tcp:127.0.0.1:7412, tcp:PORT for loopback, or none"},
     {"log_level", LEVEL, offsetof(struct sw_config, log_level), 0, 0, "debug, info, warning or error"},
@@ -206,6 +207,7 @@ void sw_config_defaults(struct sw_config *config)
         .control_socket = SW_CONFIG_AUTO,
         .http_host = SW_CONFIG_AUTO,
         .control_watchers = 1024,
+        .exchange_bytes = 256u * MIB,
         .log_level = SW_LOG_INFO,
     };
     default_socket(config->socket);

@@ -14,6 +14,7 @@
 #include "daemon/control/http.h"
 #include "daemon/data/server.h"
 #include "daemon/data/session.h"
+#include "daemon/exchange/exchange.h"
 #include "daemon/flags.h"
 #include "daemon/stats/log.h"
 
@@ -26,6 +27,7 @@ struct daemon {
     uv_signal_t term, interrupt;
     struct sw_engine engine;
     struct sw_server server;
+    struct sw_exchanges *exchanges;
     struct sw_control *control; /* NULL: none */
     struct sw_http *http;       /* NULL: none */
 };
@@ -80,10 +82,12 @@ static int start_engine(struct daemon *d, const struct sw_config *config)
     }
     for (size_t i = 0; i < config->space_count && rc == 0; i++)
         rc = set_up_space(&d->engine, &config->spaces[i]);
-    if (rc < 0) {
+    if (rc < 0)
         sw_log(SW_LOG_ERROR, "cannot set up a space", "error", sw_status_text(rc), NULL);
+    else
+        rc = sw_exchanges_create(config->exchange_bytes, &d->exchanges);
+    if (rc < 0)
         sw_engine_finish(&d->engine);
-    }
     return rc;
 }
 
@@ -130,6 +134,7 @@ static int start_control(struct daemon *d, const struct sw_config *config)
         .token_file = config->control_token[0] ? config->control_token : NULL,
         .max_watchers = config->control_watchers,
         .version = SPILLWAY_VERSION,
+        .exchanges = d->exchanges,
         .session_connected = session_connected,
         .user = d,
     };
@@ -226,6 +231,7 @@ static int run(struct daemon *d, const struct sw_config *config)
     sw_control_finish(d->control);
     sw_server_finish(&d->server);
     sw_engine_finish(&d->engine);
+    sw_exchanges_destroy(d->exchanges);
     return rc;
 }
 

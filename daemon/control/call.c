@@ -33,6 +33,8 @@ static void call_link(struct sw_call *call)
 
 static void call_destroy(struct sw_call *call)
 {
+    if (call->release)
+        call->release(call);
     *call->link = call->next;
     if (call->next)
         call->next->link = call->link;
@@ -158,6 +160,11 @@ void sw_call_fail(struct sw_call *call, int status, const char *format, ...)
         va_end(args);
     }
     finish(call, NULL, status, format ? text : sw_status_text(status));
+}
+
+void sw_call_end(struct sw_call *call)
+{
+    finish(call, NULL, SW_OK, "");
 }
 
 /* A stream's end has to wait for the message that is on its way. */

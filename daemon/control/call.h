@@ -57,6 +57,10 @@ struct sw_call {
     bool dirty;
     char key[SW_CALL_KEY_CAP]; /* what of the topic; news' own, as is `seen` */
     uint64_t seen;
+
+    /* A handler's own, released when the call goes. */
+    void *own;
+    void (*release)(struct sw_call *call);
 };
 
 /* Takes the call that has just arrived. */
@@ -73,6 +77,9 @@ void sw_call_send(struct sw_call *call, const ProtobufCMessage *message);
 
 /* From a stream's handler: `news` is called now and whenever the topic is touched. key is copied (SW_CALL_KEY_CAP). */
 void sw_call_follow(struct sw_call *call, enum sw_topic topic, const char *key, void (*news)(struct sw_call *call));
+
+/* Ends a stream that has said all; from news. */
+void sw_call_end(struct sw_call *call);
 
 /* Every follower of the topics (bits) looks again. */
 void sw_calls_touched(struct sw_control *control, unsigned topics);

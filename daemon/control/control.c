@@ -13,6 +13,7 @@
 #include <grpc/support/log.h>
 
 #include "daemon/control/core.h"
+#include "daemon/exchange/exchange.h"
 #include "daemon/net/claim.h"
 #include "daemon/stats/log.h"
 
@@ -58,6 +59,12 @@ static void changed(struct sw_runs_watcher *watcher, enum sw_runs_change change,
 
     (void)name;
     sw_control_touch(control, change == SW_RUNS_POLICIES ? SW_TOPIC_POLICIES : SW_TOPIC_RUNS);
+}
+
+/* A codec thread's. */
+static void exchange_complete(void *user)
+{
+    sw_control_touch(user, SW_TOPIC_EXCHANGES);
 }
 
 /* --- the token of those who own spaces without the unix socket */
@@ -275,6 +282,7 @@ int sw_control_start(uv_loop_t *loop, struct sw_engine *engine, const struct sw_
     if (rc == 0) {
         control->watcher.changed = changed;
         sw_runs_watch(engine->runs, &control->watcher);
+        sw_exchanges_on_complete(options->exchanges, exchange_complete, control);
         grpc_server_start(control->server);
         rc = sw_control_serve(control);
     }

@@ -16,6 +16,7 @@
 #include "daemon/engine/engine.h"
 
 struct sw_control;
+struct sw_exchanges;
 
 struct sw_control_options {
     const char *unix_path;  /* NULL: no unix socket. Its mode is 0600, and whoever may open it owns every space */
@@ -23,7 +24,8 @@ struct sw_control_options {
     uint16_t tcp_port;      /* 0: any free one, see sw_control_port */
     const char *token_file; /* NULL: nobody owns anything over TCP. Its first line is what owners have to send */
     uint32_t max_watchers;
-    const char *version; /* the daemon's */
+    const char *version;            /* the daemon's */
+    struct sw_exchanges *exchanges; /* borrowed */
     /* Whether a session has a connection now; called on the loop's thread. */
     bool (*session_connected)(void *user, uint64_t session);
     void *user;

@@ -8,6 +8,7 @@ extern const struct sw_service sw_service_policies;
 extern const struct sw_service sw_service_runs;
 extern const struct sw_service sw_service_objects;
 extern const struct sw_service sw_service_statistics;
+extern const struct sw_service sw_service_exchange;
 extern const struct sw_service sw_service_health;
 extern const struct sw_service sw_service_reflection;
 extern const struct sw_service sw_service_reflection_alpha;

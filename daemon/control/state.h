@@ -29,7 +29,7 @@ struct sw_op {
 };
 
 /* What streams follow. One that changed is noted in `touched`, and those who follow it look again. */
-enum sw_topic { SW_TOPIC_HEALTH, SW_TOPIC_POLICIES, SW_TOPIC_RUNS };
+enum sw_topic { SW_TOPIC_HEALTH, SW_TOPIC_POLICIES, SW_TOPIC_RUNS, SW_TOPIC_EXCHANGES };
 
 struct sw_control {
     struct sw_engine *engine;

@@ -8,7 +8,7 @@
 #include "codec/whole.h"
 #include "daemon/exchange/state.h"
 
-int sw_exchanges_create(uint64_t bytes, void (*completed)(void *user), void *user, struct sw_exchanges **out)
+int sw_exchanges_create(uint64_t bytes, struct sw_exchanges **out)
 {
     struct sw_exchanges *x = calloc(1, sizeof *x);
 
@@ -16,8 +16,6 @@ int sw_exchanges_create(uint64_t bytes, void (*completed)(void *user), void *use
         return SW_NO_MEMORY;
     pthread_mutex_init(&x->lock, NULL);
     x->limit_bytes = bytes;
-    x->completed = completed;
-    x->user = user;
     x->kernels = sw_kernels_select(getenv("SPILLWAY_CPU_DISABLE"));
     *out = x;
     return 0;

@@ -33,16 +33,13 @@
 
 struct sw_exchanges;
 
-/*
- * bytes: what all exchanges may hold, masters and encoded weights counted. completed (may be NULL) is called by the
- * thread whose put completed a round, without the lock. SW_NO_MEMORY.
- */
-int sw_exchanges_create(uint64_t bytes, void (*completed)(void *user), void *user, struct sw_exchanges **out);
+/* bytes: what all exchanges may hold, masters and encoded weights counted. SW_NO_MEMORY. */
+int sw_exchanges_create(uint64_t bytes, struct sw_exchanges **out);
 
 /* No thread uses it any more, and no weights are held. NULL is fine. */
 void sw_exchanges_destroy(struct sw_exchanges *x);
 
-/* As the control plane is made after this. Before any other thread uses x. */
+/* completed is called by the thread whose put completed a round, without the lock. Before any other thread uses x. */
 void sw_exchanges_on_complete(struct sw_exchanges *x, void (*completed)(void *user), void *user);
 
 struct sw_exchange_settings {

@@ -103,7 +103,7 @@ static struct sw_exchanges *make(const char *format, uint64_t bytes)
     char why[SW_EXCHANGE_WHY_BYTES];
     uint64_t round = 0;
 
-    assert_int_equal(sw_exchanges_create(bytes, NULL, NULL, &x), 0);
+    assert_int_equal(sw_exchanges_create(bytes, &x), 0);
     assert_int_equal(sw_exchange_join(x, &settings, &round, why), 0);
     assert_int_equal(round, 1);
     return x;
