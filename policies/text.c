@@ -258,9 +258,6 @@ static int read_set(struct sw_text_reader *r, struct sw_policy_set *set)
     int rc = sw_text_expect(r, root, SW_YAML_MAP, "a set is fields and values: write `policies:' and a list below it");
     if (rc < 0)
         return rc;
-    set->policies = calloc(SW_POLICY_SET_MAX, sizeof *set->policies);
-    if (set->policies == NULL)
-        return SW_NO_MEMORY;
     strcpy(set->space, "default");
     rc = sw_text_read_map(r, root, fields, sizeof fields / sizeof fields[0], set);
     if (rc == 0 && sw_text_value_of(r->tree, root, "policies") == NULL)
@@ -307,21 +304,22 @@ static int parse(struct sw_yaml *tree, const char *text, size_t len, struct sw_p
 
 int sw_policy_text_parse(const char *text, size_t len, struct sw_policy_set *set, struct sw_policy_error *error)
 {
-    struct sw_policy_set made = {0};
     struct sw_yaml tree = {0};
     locale_t plain, before;
     if (len > SW_POLICY_TEXT_MAX) {
         sw_policy_refuse(error, "the text has more than %u bytes: no set of policies is that long", SW_POLICY_TEXT_MAX);
         return SW_TOO_LARGE;
     }
+    struct sw_policy *policies = calloc(SW_POLICY_SET_MAX, sizeof *policies);
+    struct sw_policy_set made = {.policies = policies};
     before = sw_locale_enter(&plain);
-    int rc = parse(&tree, text, len, &made, error);
+    int rc = policies == NULL ? SW_NO_MEMORY : parse(&tree, text, len, &made, error);
     sw_locale_leave(before, plain);
     sw_yaml_finish(&tree);
-    if (rc < 0)
-        sw_policy_set_finish(&made);
-    else
-        *set = made;
+    /* Of memory just as large as it needs. */
+    if (rc == 0)
+        rc = sw_policy_set_copy(&made, set);
+    free(policies);
     if (rc == SW_NO_MEMORY)
         sw_policy_refuse(error, "out of memory");
     return rc;
