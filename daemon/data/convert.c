@@ -15,6 +15,7 @@ static void convert_report(const struct sw_chunk_report *from, Spillway__V1__Cod
     to->mantissa_bits = from->mantissa_bits;
     to->raw_bits = from->raw_bits;
     to->metadata_bits = from->metadata_bits;
+    to->escaped = from->escaped;
 }
 
 /* protobuf-c's strings are not const, but packing only reads them. */

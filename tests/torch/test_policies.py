@@ -155,6 +155,21 @@ def test_a_run_moves_its_widths(own):
     run.report_learned(Learned("acts", f"layer{i}", 3.5) for i in range(200))
 
 
+def test_paired_probes(own):
+    """One period's reports with losses of the same samples: the learner tries narrower widths, and takes them."""
+    own.push_policies(PolicySet([Policy("p", "sfp-1-8-7", learner=BitWave(paired=True, period_steps=2, hold_steps=0))]))
+    run = own.open_run("r")
+    probed = 0
+    for _ in range(40):
+        widths = run.bitlengths()
+        probed += len(widths.probes)
+        run.report(1.0, 0.1, paired=(1.0, 1.0, 1.0) if widths.probes else None)
+    assert probed > 3
+    now = run.bitlengths().policies["p"]
+    assert (now.mantissa_bits, now.exponent_bits) != (7, 8)
+    assert run.bitlengths(0).policies["p"].mantissa_bits == 7
+
+
 def test_members_share(daemon_, own):
     own.push_policies(PolicySet([ACTS]))
     with spillway.Client(daemon_.endpoint) as other:
