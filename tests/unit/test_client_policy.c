@@ -66,10 +66,21 @@ static void put_done(struct peer_conn *c, uint32_t request)
     peer_send(c, SW_FRAME_PUT_DONE, request, &done.base, NULL, 0);
 }
 
+/* Body bytes are taken or dropped: either way their credit goes back. */
+static void give_credit(struct peer_conn *c)
+{
+    Spillway__V1__Credit credit = SPILLWAY__V1__CREDIT__INIT;
+
+    credit.bytes = c->parser.frame.body_bytes;
+    if (credit.bytes > 0)
+        peer_send(c, SW_FRAME_CREDIT, 0, &credit.base, NULL, 0);
+}
+
 /* The next PUT; requests for policies on the way are answered with none. False: the client has gone. */
 static bool next_put(struct peer_conn *c)
 {
     while (peer_read(c)) {
+        give_credit(c);
         if (c->parser.frame.type == SW_FRAME_PUT) {
             note_put(c);
             return true;
@@ -85,11 +96,8 @@ static bool next_put(struct peer_conn *c)
 static void take_data(struct peer_conn *c)
 {
     while (bytes_seen < bytes_wanted && peer_expect(c, SW_FRAME_DATA)) {
-        Spillway__V1__Credit credit = SPILLWAY__V1__CREDIT__INIT;
-
         bytes_seen += c->parser.frame.body_bytes;
-        credit.bytes = c->parser.frame.body_bytes;
-        peer_send(c, SW_FRAME_CREDIT, 0, &credit.base, NULL, 0);
+        give_credit(c);
     }
 }
 
