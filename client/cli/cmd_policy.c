@@ -15,5 +15,7 @@ int sw_cmd_policy(struct sw_cli *cli, int argc, char **argv)
     return sw_cli_subcommand(cli,
                              "Policies say which tensors are stored in which format, and which learner moves its "
                              "widths. Each space has its own.",
+                             "  spillway policy check train.yaml\n"
+                             "  spillway policy push train.yaml\n",
                              subcommands, argc, argv);
 }

@@ -19,6 +19,7 @@ static const struct {
     {"mantissa_bits", "bits spent on mantissas"},
     {"raw_bits", "bits stored as they came"},
     {"metadata_bits", "bits spent on heads and tables"},
+    {"escaped", "values that their format has no code for, stored beside it"},
 };
 
 const char *sw_coding_count_name(size_t index)

@@ -99,7 +99,7 @@ class GroupTest(DaemonTest):
 class WordsTest(CommandTest):
     def test_usage(self):
         for words, said in (
-            (("policy",), "push"),
+            (("policy",), "say what to do: check, push, show, watch"),
             (("policy", "pull"), "no command 'pull'"),
             (("policy", "push"), "FILE"),
             (("policy", "push", "a", "b"), "one FILE"),
@@ -117,7 +117,7 @@ class WordsTest(CommandTest):
                       ("run", "list"), ("run", "show"), ("group",), ("group", "list"), ("group", "free")):
             said = spillway(*words, "--help").text
             self.assertIn("Usage: spillway " + " ".join(words), said)
-            self.assertTrue(len(words) == 1 or "Examples:" in said, words)
+            self.assertIn("Examples:", said)
         self.assertEqual(spillway("help", "policy").text, spillway("policy", "--help").text)
 
     def test_nobody_is_there(self):
