@@ -165,6 +165,20 @@ static int start_http(struct daemon *d, const struct sw_config *config)
     return config->http_may_fail ? 0 : rc;
 }
 
+/* The libraries' threads inherit a mask that keeps signals away from them: those are the reactor's. */
+static int start_operation(struct daemon *d, const struct sw_config *config)
+{
+    sigset_t all, before;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = start_control(d, config);
+    if (rc == 0)
+        rc = start_http(d, config);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rc;
+}
+
 static void stop_all(struct daemon *d)
 {
     sw_control_stop(d->control);
@@ -216,9 +230,7 @@ static int run(struct daemon *d, const struct sw_config *config)
         return rc;
     rc = start_server(d, config);
     if (rc == 0) {
-        rc = start_control(d, config);
-        if (rc == 0)
-            rc = start_http(d, config);
+        rc = start_operation(d, config);
         if (rc < 0)
             stop_all(d);
     }

@@ -110,6 +110,8 @@ int sw_cmd_group(struct sw_cli *cli, int argc, char **argv)
         {0},
     };
 
-    return sw_cli_subcommand(cli, "A group is a set of objects of one session with one lifetime.", subcommands, argc,
-                             argv);
+    return sw_cli_subcommand(cli, "A group is a set of objects of one session with one lifetime.",
+                             "  spillway group list\n"
+                             "  spillway group free 12 1\n",
+                             subcommands, argc, argv);
 }

@@ -2,14 +2,11 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "client/cli/args.h"
-#include "client/cli/cmd_policy.h"
 #include "client/cli/operate.h"
+#include "client/cli/policy.h"
 #include "policies/message.h"
-#include "policies/text.h"
 
 static const char doc[] =
     "Puts the policies of FILE (`-': standard input) in force for their space, in place of those that were there. "
@@ -66,55 +63,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static const struct argp argp = {options, parse, "FILE", doc, NULL, NULL, NULL};
 
-/* The whole file, malloc'ed. -errno, SW_NO_MEMORY, SW_TOO_LARGE. */
-static int read_file(const char *path, char **text, size_t *len)
-{
-    FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
-    char *bytes = malloc(SW_POLICY_TEXT_MAX + 1);
-    int rc = 0;
-
-    if (!f || !bytes) {
-        rc = f ? SW_NO_MEMORY : -errno;
-        goto out;
-    }
-    *len = fread(bytes, 1, SW_POLICY_TEXT_MAX + 1, f);
-    if (ferror(f))
-        rc = -errno;
-    else if (*len > SW_POLICY_TEXT_MAX)
-        rc = SW_TOO_LARGE;
-    if (rc < 0)
-        goto out;
-    *text = bytes;
-    bytes = NULL;
-
-out:
-    if (f && f != stdin)
-        fclose(f);
-    free(bytes);
-    return rc;
-}
-
-/* The set of a file. SW_EXIT_FAILED with the reason said. */
-static int read_set(struct sw_cli *cli, const char *path, struct sw_policy_set *set)
-{
-    struct sw_policy_error error = {0};
-    char *text = NULL;
-    size_t len = 0;
-
-    int rc = read_file(path, &text, &len);
-    if (rc == SW_TOO_LARGE)
-        return sw_cli_complain(cli, "%.120s: larger than the 1 MiB that a set of policies may have", path);
-    if (rc < 0)
-        return sw_cli_complain(cli, "%.120s: %s", path, sw_status_text(rc));
-    rc = sw_policy_text_parse(text, len, set, &error);
-    free(text);
-    if (rc == SW_INVALID && error.line > 0)
-        return sw_cli_complain(cli, "%.120s:%d:%d: %s", path, error.line, error.column, error.text);
-    if (rc < 0)
-        return sw_cli_complain(cli, "%.120s: %s", path, error.text[0] ? error.text : sw_status_text(rc));
-    return SW_EXIT_OK;
-}
-
 static int push(struct sw_cli *cli, const struct request *request, const struct sw_policy_set *set)
 {
     Spillway__V1__PushPolicies message = SPILLWAY__V1__PUSH_POLICIES__INIT;
@@ -141,7 +89,7 @@ int sw_cmd_policy_push(struct sw_cli *cli, int argc, char **argv)
     struct sw_policy_set set;
 
     sw_cli_parse(cli, &argp, SW_COMMON_CONTROL_SPACE, argc, argv, &request);
-    int status = read_set(cli, request.path, &set);
+    int status = sw_policy_file_read(cli, request.path, &set);
     if (status != SW_EXIT_OK)
         return status;
     if (cli->space)

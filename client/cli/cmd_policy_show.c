@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "client/cli/cmd_policy.h"
 #include "client/cli/operate.h"
+#include "client/cli/policy.h"
 #include "policies/message.h"
 #include "policies/text.h"
 

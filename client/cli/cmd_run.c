@@ -112,5 +112,7 @@ int sw_cmd_run(struct sw_cli *cli, int argc, char **argv)
     return sw_cli_subcommand(cli,
                              "A run is a training job that several workers share: its learners decide how many bits "
                              "each tensor gets.",
+                             "  spillway run list\n"
+                             "  spillway run show resnet-3\n",
                              subcommands, argc, argv);
 }

@@ -11,7 +11,7 @@ _spillway()
     done
     case $command in
         "" | help) mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$word") ;;
-        policy) mapfile -t COMPREPLY < <(compgen -W "push show watch" -- "$word"; compgen -f -- "$word") ;;
+        policy) mapfile -t COMPREPLY < <(compgen -W "check push show watch" -f -- "$word") ;;
         run) mapfile -t COMPREPLY < <(compgen -W "list show" -- "$word") ;;
         group) mapfile -t COMPREPLY < <(compgen -W "list free" -- "$word") ;;
         import) mapfile -t COMPREPLY < <(compgen -f -X '!*.safetensors' -- "$word") ;;

@@ -3,12 +3,22 @@
 #include <stdio.h>
 #include <string.h>
 
-static void print_help(FILE *to, const char *command, const char *about, const struct sw_subcommand *subcommands)
+static void print_help(const char *command, const char *about, const char *examples,
+                       const struct sw_subcommand *subcommands)
 {
-    fprintf(to, "Usage: spillway %s COMMAND [ARGUMENT...]\n%s\n\nCommands:\n", command, about);
+    printf("Usage: spillway %s COMMAND [ARGUMENT...]\n%s\n\nCommands:\n", command, about);
     for (const struct sw_subcommand *s = subcommands; s->name; s++)
-        fprintf(to, "  %-9s%s\n", s->name, s->summary);
-    fprintf(to, "\n`spillway %s COMMAND --help' explains a command.\n", command);
+        printf("  %-9s%s\n", s->name, s->summary);
+    printf("\n`spillway %s COMMAND --help' explains a command.\n\nExamples:\n%s", command, examples);
+}
+
+static int refuse_none(const char *command, const struct sw_subcommand *subcommands)
+{
+    fprintf(stderr, "spillway %s: say what to do: ", command);
+    for (const struct sw_subcommand *s = subcommands; s->name; s++)
+        fprintf(stderr, "%s%s", s == subcommands ? "" : ", ", s->name);
+    fprintf(stderr, "; `spillway %s --help' explains\n", command);
+    return SW_EXIT_USAGE;
 }
 
 static bool asks_help(const char *word)
@@ -17,14 +27,16 @@ static bool asks_help(const char *word)
            strcmp(word, "--usage") == 0;
 }
 
-int sw_cli_subcommand(struct sw_cli *cli, const char *about, const struct sw_subcommand *subcommands, int argc,
-                      char **argv)
+int sw_cli_subcommand(struct sw_cli *cli, const char *about, const char *examples,
+                      const struct sw_subcommand *subcommands, int argc, char **argv)
 {
     static char title[80], command[64]; /* argp and error sentences keep pointing here */
 
-    if (argc < 2 || asks_help(argv[1])) {
-        print_help(argc < 2 ? stderr : stdout, cli->command, about, subcommands);
-        return argc < 2 ? SW_EXIT_USAGE : SW_EXIT_OK;
+    if (argc < 2)
+        return refuse_none(cli->command, subcommands);
+    if (asks_help(argv[1])) {
+        print_help(cli->command, about, examples, subcommands);
+        return SW_EXIT_OK;
     }
     for (const struct sw_subcommand *s = subcommands; s->name; s++) {
         if (strcmp(argv[1], s->name) != 0)

@@ -11,10 +11,10 @@ struct sw_subcommand {
 };
 
 /*
- * Runs the subcommand that argv[1] names. --help, no name and a wrong one are answered here: with `about`, a sentence
- * on all of them, and the table. `subcommands` ends with a NULL name.
+ * Runs the subcommand that argv[1] names. --help, no name and a wrong one are answered here. `about` is a sentence on
+ * all of them, `examples` lines of such, and `subcommands` ends with a NULL name.
  */
-int sw_cli_subcommand(struct sw_cli *cli, const char *about, const struct sw_subcommand *subcommands, int argc,
-                      char **argv);
+int sw_cli_subcommand(struct sw_cli *cli, const char *about, const char *examples,
+                      const struct sw_subcommand *subcommands, int argc, char **argv);
 
 #endif

@@ -223,13 +223,14 @@ static bool text_copy(char *to, size_t cap, const char *from)
     return true;
 }
 
-static int give(const Spillway__V1__Bitlengths *m, sw_bitlengths_fn each, void *user, struct sw_error *err)
+static int give(const Spillway__V1__Bitlengths *m, bool probe, sw_bitlengths_fn each, void *user, struct sw_error *err)
 {
     struct sw_bitlengths b = {
         .kind = (enum sw_kind)m->kind,
         .mantissa_bits = m->mantissa_bits,
         .exponent_bits = m->exponent_bits,
         .effective_step = m->effective_step,
+        .probe = probe,
     };
 
     if (!text_copy(b.policy, sizeof b.policy, m->policy) || !text_copy(b.tensor, sizeof b.tensor, m->tensor) ||
@@ -265,7 +266,9 @@ int sw_ticket_run_bitlengths(const sw_ticket *t, sw_bitlengths_fn each, void *us
         sw_cache_widths(t->client, question->run, question->step, done);
     sw_reply_free(question);
     for (size_t i = 0; each && rc == 0 && i < done->n_bitlengths; i++)
-        rc = give(done->bitlengths[i], each, user, err);
+        rc = give(done->bitlengths[i], false, each, user, err);
+    for (size_t i = 0; each && rc == 0 && i < done->n_probes; i++)
+        rc = give(done->probes[i], true, each, user, err);
     if (rc == 0 && info)
         *info = (struct sw_step_info){.policy_version = done->policy_version, .frozen = done->frozen};
     sw_reply_free(done);

@@ -5,6 +5,7 @@
 
 #include "daemon/control/runs_help.h"
 #include "daemon/control/services.h"
+#include "daemon/control/thin.h"
 
 void sw_call_fail_runs(struct sw_call *call, int status, const struct sw_runs_error *error)
 {
@@ -115,23 +116,30 @@ static void list(struct sw_call *call, const ProtobufCMessage *request)
         spillway__v1__run_info__free_unpacked(infos[i], NULL);
 }
 
+/* A history may be larger than a message; what else is in one takes less than an eighth. */
+#define HISTORY_BYTES (SW_CONTROL_MESSAGE_BYTES / 8 * 7)
+
 static void get(struct sw_call *call, const ProtobufCMessage *request)
 {
     const char *run = ((const Spillway__V1__GetRun *)request)->run;
     Spillway__V1__GetRunDone done = SPILLWAY__V1__GET_RUN_DONE__INIT;
+    Spillway__V1__Bitlengths **history = NULL;
     struct sw_runs_error error = {.text = ""};
+    size_t count = 0;
 
     int rc = sw_runs_info(call->control->runs, run, &done.run, &error);
     if (rc == 0)
-        rc = sw_runs_history(call->control->runs, run, &done.history, &done.n_history, &error);
+        rc = sw_runs_history(call->control->runs, run, &history, &count, &error);
+    if (rc == 0)
+        rc = sw_history_thin(history, count, HISTORY_BYTES, &done.history, &done.n_history);
     if (rc < 0)
         sw_call_fail_runs(call, rc, &error);
     else
         sw_call_reply(call, &done.base);
     if (done.run)
         spillway__v1__run_info__free_unpacked(done.run, NULL);
-    if (rc == 0)
-        sw_runs_history_free(done.history, done.n_history);
+    free(done.history);
+    sw_runs_history_free(history, count);
 }
 
 /* What decisions change of a run: all but how far it has come. Never 0, which is `seen` of one who saw nothing. */

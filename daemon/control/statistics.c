@@ -31,7 +31,8 @@ static void convert_coding(const struct sw_metric_coding *from, struct coding_ro
                                                 &report->nonfinite_chunks, &report->signs_kept_chunks,
                                                 &report->raw_chunks,       &report->sign_bits,
                                                 &report->exponent_bits,    &report->mantissa_bits,
-                                                &report->raw_bits,         &report->metadata_bits};
+                                                &report->raw_bits,         &report->metadata_bits,
+                                                &report->escaped};
     for (size_t i = 0; i < SW_CODING_COUNTS; i++)
         *fields[i] = from->counts[i];
 }

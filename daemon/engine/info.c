@@ -17,6 +17,7 @@ void sw_convert_report(const struct sw_chunk_report *from, Spillway__V1__CodingR
     to->mantissa_bits = from->mantissa_bits;
     to->raw_bits = from->raw_bits;
     to->metadata_bits = from->metadata_bits;
+    to->escaped = from->escaped;
 }
 
 /* protobuf-c's strings are not const, but packing only reads them. */

@@ -22,6 +22,7 @@ void sw_put_compare(struct sw_put_slot *slot, struct sw_worker *worker, const vo
     if (sw_chunk_losses(worker->kernels, &slot->put->container, slot->chunk, chunk, chunk_bytes, slot->buffer,
                         worker->back, slot->bytes, worker->scratch, &slot->losses) < 0)
         slot->losses = (struct sw_chunk_losses){.compared = 0};
+    sw_stats_add(&slot->put->engine->stats, SW_COUNT_chunks_compared, 1);
 }
 
 static void count_stored(struct sw_stats *stats, const struct sw_object *object)

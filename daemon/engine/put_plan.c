@@ -84,7 +84,7 @@ int sw_put_choose(struct sw_put *put, const struct sw_put_args *args, struct sw_
         return rc;
     if (choice->by_policy && !summary_brought(args, &choice->plan))
         return ask_for_summary(engine, choice, error);
-    if (choice->by_policy && choice->policy_version > 0)
+    if (choice->policy_version > 0)
         sw_stats_add(&engine->stats, SW_COUNT_puts_by_policy, 1);
     set_seed(engine, args, choice);
     if (!sw_plan_needs_summary(&choice->plan, args->tensor.dtype))

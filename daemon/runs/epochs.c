@@ -202,6 +202,35 @@ struct epoch *sw_run_ask(struct run *run, uint64_t step, int *rc, struct sw_runs
     return NULL;
 }
 
+/* --- probes */
+
+static void probe_append(struct run *run, struct probe probe)
+{
+    if (run->probe_count == SW_RUNS_PROBES) {
+        run->first_probe = (run->first_probe + 1) % SW_RUNS_PROBES;
+        run->probe_count--;
+    }
+    run->probes[(run->first_probe + run->probe_count++) % SW_RUNS_PROBES] = probe;
+}
+
+void sw_run_settle_probes(struct run *run, uint64_t step)
+{
+    const struct policies *policies = sw_run_newest(run)->policies;
+
+    if (run->any_probed && step <= run->probed_step)
+        return;
+    run->any_probed = true;
+    run->probed_step = step;
+    for (size_t i = 0; step >= sw_run_newest(run)->step && i < policy_count(policies); i++) {
+        struct probe probe = {.step = step};
+
+        if (!sw_learner_probe(&run->learners[i], step, &probe.widths))
+            continue;
+        strcpy(probe.policy, policies->set.policies[i].name);
+        probe_append(run, probe);
+    }
+}
+
 void sw_run_free(struct sw_runs *runs, struct run *run)
 {
     for (uint32_t i = 0; i < run->epoch_count; i++)

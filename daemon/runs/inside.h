@@ -39,6 +39,16 @@ struct epoch {
     struct sw_widths widths[]; /* one a policy; used where its learner moves them */
 };
 
+/* Steps whose probes are remembered. */
+#define SW_RUNS_PROBES 64
+
+/* What learners wanted to be tried at a step when it was first asked for. */
+struct probe {
+    uint64_t step;
+    char policy[SW_POLICY_NAME_BYTES];
+    struct sw_widths widths;
+};
+
 /* A step that not everybody has reported. */
 struct pending {
     uint64_t step, first_ms;
@@ -89,6 +99,10 @@ struct run {
     uint32_t not_joined; /* the latter */
     struct pending pending[SW_RUNS_PENDING];
     uint32_t pending_count; /* in order of steps */
+    bool any_probed;
+    uint64_t probed_step;                /* probes of it, and of all before, are settled */
+    struct probe probes[SW_RUNS_PROBES]; /* a ring */
+    uint32_t first_probe, probe_count;
     struct history history;
     struct sw_coding_stats coding[SW_POLICY_KINDS];
     struct run *next; /* in order of names */
@@ -144,6 +158,9 @@ struct epoch *sw_run_newest(const struct run *run);
 /* The epoch of a step; asking fixes the step. NULL: *rc and error are filled. */
 struct epoch *sw_run_ask(struct run *run, uint64_t step, int *rc, struct sw_runs_error *error);
 
+/* Settles what is to be tried at the step, once: whoever asks gets the same. */
+void sw_run_settle_probes(struct run *run, uint64_t step);
+
 void sw_run_free(struct sw_runs *runs, struct run *run);
 
 /* --- report.c */
@@ -166,6 +183,9 @@ Spillway__V1__Bitlengths *sw_bitlengths_message(const char *policy, const char *
 
 /* Those of an epoch: *count of them. */
 Spillway__V1__Bitlengths **sw_epoch_message(const struct epoch *epoch, size_t *count);
+
+/* What is to be tried at a step: *count of them. */
+Spillway__V1__Bitlengths **sw_probes_message(const struct run *run, uint64_t step, size_t *count);
 
 /* What the policy stores in an epoch: widths, the kind it is for if it is for one, and the plan's text. */
 void sw_epoch_policy(const struct epoch *epoch, size_t policy, struct point *point, uint32_t *kind,

@@ -102,6 +102,27 @@ Spillway__V1__Bitlengths **sw_epoch_message(const struct epoch *epoch, size_t *c
     return messages;
 }
 
+Spillway__V1__Bitlengths **sw_probes_message(const struct run *run, uint64_t step, size_t *count)
+{
+    Spillway__V1__Bitlengths **messages = calloc(SW_RUNS_PROBES, sizeof *messages);
+    size_t n = 0;
+
+    for (uint32_t i = 0; messages && i < run->probe_count; i++) {
+        const struct probe *probe = &run->probes[(run->first_probe + i) % SW_RUNS_PROBES];
+        struct point point = {step, probe->widths.mantissa, probe->widths.exponent};
+
+        if (probe->step != step)
+            continue;
+        messages[n] = sw_bitlengths_message(probe->policy, "", 0, &point, "");
+        if (!messages[n++]) {
+            sw_runs_history_free(messages, n - 1);
+            return NULL;
+        }
+    }
+    *count = n;
+    return messages;
+}
+
 static uint64_t version_of(const struct epoch *epoch)
 {
     return epoch->policies ? epoch->policies->set.version : 0;
@@ -123,7 +144,9 @@ int sw_runs_bitlengths(struct sw_runs *runs, const char *name, uint64_t step, ui
         done->policy_version = version_of(epoch);
         done->frozen = epoch->frozen;
         done->bitlengths = sw_epoch_message(epoch, &done->n_bitlengths);
-        rc = done->bitlengths ? 0 : SW_NO_MEMORY;
+        sw_run_settle_probes(run, step);
+        done->probes = sw_probes_message(run, step, &done->n_probes);
+        rc = done->bitlengths && done->probes ? 0 : SW_NO_MEMORY;
     }
     pthread_mutex_unlock(&runs->lock);
     if (rc < 0)

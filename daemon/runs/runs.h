@@ -27,7 +27,7 @@
 #include <spillway/status.h>
 
 /* Limits. What is beyond is refused with a sentence, but for history, which gets coarser. */
-#define SW_RUNS_SPACES 256   /* with policies */
+#define SW_RUNS_SPACES 512   /* with policies or owners */
 #define SW_RUNS_MAX 256      /* runs; one that nobody used for SW_RUNS_IDLE_MS makes place for a new one */
 #define SW_RUNS_MEMBERS 1024 /* of one run */
 #define SW_RUNS_EPOCHS 1024  /* kept of one run; older steps are SW_RANGE, never another answer */

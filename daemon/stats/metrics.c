@@ -1,5 +1,7 @@
 #include "daemon/stats/metrics.h"
 
+#include <math.h>
+
 #include <jansson.h>
 
 static const struct {
@@ -17,6 +19,7 @@ static const struct {
     {"mantissa_bits", "bits spent on mantissas"},
     {"raw_bits", "bits stored as they came"},
     {"metadata_bits", "bits spent on heads and tables"},
+    {"escaped", "values that their format has no code for, stored beside it"},
 };
 
 const char *sw_coding_count_name(size_t index)
@@ -36,13 +39,19 @@ const char *sw_metrics_kind_name(uint32_t kind)
     return names[kind < sizeof names / sizeof names[0] ? kind : 0];
 }
 
+/* JSON has no NaN and no infinity. */
+static json_t *real_json(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
 static json_t *coding_json(const struct sw_metric_coding *c)
 {
     json_t *object =
-        json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:f}", "run", c->run, "kind", sw_metrics_kind_name(c->kind),
+        json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:o, s:o}", "run", c->run, "kind", sw_metrics_kind_name(c->kind),
                   "tensors", (json_int_t)c->tensors, "raw_bytes", (json_int_t)c->raw_bytes, "stored_bytes",
                   (json_int_t)c->stored_bytes, "sampled_values", (json_int_t)c->sampled_values, "max_relative_error",
-                  c->max_relative_error, "mean_relative_error", c->mean_relative_error);
+                  real_json(c->max_relative_error), "mean_relative_error", real_json(c->mean_relative_error));
 
     for (size_t i = 0; object && i < SW_CODING_COUNTS; i++)
         json_object_set_new(object, counts[i].name, json_integer((json_int_t)c->counts[i]));

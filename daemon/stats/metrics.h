@@ -19,7 +19,7 @@ struct sw_metric {
 };
 
 /* What coding made of the tensors of one run and kind. Strings are borrowed. */
-#define SW_CODING_COUNTS 12
+#define SW_CODING_COUNTS 13
 struct sw_metric_coding {
     const char *run; /* "": tensors of no run */
     uint32_t kind;   /* enum Kind */

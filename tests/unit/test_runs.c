@@ -419,6 +419,42 @@ static void forgotten_steps_are_out_of_range(void **state)
     assert_widths(kit, SW_RUNS_EPOCHS, "v1024 acts=7/0");
 }
 
+static size_t probes_of(struct runs_kit *kit, uint64_t step, double *mantissa)
+{
+    Spillway__V1__GetBitlengthsDone *done;
+
+    assert_int_equal(sw_runs_bitlengths(kit->runs, "r", step, 0, &done, &kit->error), 0);
+    size_t n = done->n_probes;
+    if (n > 0) {
+        assert_string_equal(done->probes[0]->policy, "acts");
+        *mantissa = done->probes[0]->mantissa_bits;
+    }
+    spillway__v1__get_bitlengths_done__free_unpacked(done, NULL);
+    return n;
+}
+
+/* Whoever asks for a step is told to try the same, whatever the learners have heard meanwhile. */
+static void probes_are_settled_once(void **state)
+{
+    struct runs_kit *kit = *state;
+    double mantissa = 0, again = 0;
+    uint64_t step = 0;
+
+    assert_int_equal(runs_push(kit,
+                               "policies:\n  - name: acts\n    format: sfp-1-8-7\n    match: {dtype: f32}\n"
+                               "    learner: {kind: bitwave, paired: yes, period_steps: 2, hold_steps: 0}\n",
+                               NULL),
+                     0);
+    runs_join(kit, 1, 0, 0);
+    for (; step < 20 && probes_of(kit, step, &mantissa) == 0; step++)
+        assert_int_equal(runs_report(kit, 0, step, 1, 0, NULL), 0);
+    assert_true(step < 20);
+    assert_true(mantissa > 0);
+    assert_int_equal(runs_report(kit, 0, step, NAN, 0, NULL), SW_NOT_FINITE);
+    assert_int_equal(probes_of(kit, step, &again), 1);
+    assert_true(again == mantissa);
+}
+
 /* --- history and watchers */
 
 static int learn(struct runs_kit *kit, uint64_t step, const char *tensor, double bits)
@@ -559,6 +595,7 @@ int main(void)
         RUNS_TEST(others_hear_of_a_reset),
         RUNS_TEST(runs_freeze),
         RUNS_TEST(forgotten_steps_are_out_of_range),
+        RUNS_TEST(probes_are_settled_once),
         RUNS_TEST(learned_widths_are_kept_and_get_coarser),
         RUNS_TEST(watchers_hear_of_changes),
         RUNS_TEST(runs_are_bounded_and_idle_ones_make_place),

@@ -361,6 +361,17 @@ static void test_groups(void **state)
         publish_of(store, i % 2 ? "s" : "u", name, 1 + i % 3, i % 4, 10);
     }
     assert_int_equal(stats_of(store).groups, 9); /* sessions 1..3, groups 1..3; group 0 is none */
+    struct sw_group_stats groups[10];
+    bool more;
+    assert_int_equal(sw_store_groups(store, groups, 10, &more), 9);
+    assert_false(more);
+    for (int i = 0; i < 9; i++) {
+        assert_true(groups[i].session >= 1 && groups[i].session <= 3 && groups[i].group >= 1 && groups[i].group <= 3);
+        assert_int_equal(groups[i].objects, 5);
+        assert_true(groups[i].stored_bytes >= 50);
+    }
+    assert_int_equal(sw_store_groups(store, groups, 4, &more), 4);
+    assert_true(more);
 
     sw_store_free_group(store, 2, 3, &dead, &freed);
     assert_int_equal(freed, 5);

@@ -100,7 +100,9 @@ struct sw_bitlengths {
     enum sw_kind kind;
     double mantissa_bits, exponent_bits; /* exponent 0: the format's own */
     uint64_t effective_step;             /* not looked at in reports */
-    char format[SW_FORMAT_CAP];          /* with these widths; not looked at in reports */
+    char format[SW_FORMAT_CAP];          /* with these widths; "" for probes; not looked at in reports */
+    int probe; /* not what is stored, but what to try at this step on the same samples, for a paired report; not looked
+                  at in reports */
 };
 
 /* Tells what a trainer has learned, for display. SW_NO_RUN, SW_INVALID, SW_TOO_LARGE (some 700 long names: report them

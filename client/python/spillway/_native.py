@@ -160,6 +160,7 @@ class Bitlengths(ctypes.Structure):
         ("exponent_bits", c_double),
         ("effective_step", c_uint64),
         ("format", c_char * FORMAT_CAP),
+        ("probe", c_int),
     ]
 
 

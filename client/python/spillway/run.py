@@ -35,12 +35,16 @@ class Bitlengths:
 
 @dataclass(frozen=True, slots=True)
 class StepWidths:
-    """The widths of one step, by policy: the same for every worker."""
+    """The widths of one step, by policy: the same for every worker.
+
+    `probes` has widths to try at this step on the same samples, for a paired report, of the policies that want one.
+    """
 
     step: int
     policy_version: int
     frozen: bool
     policies: dict[str, Bitlengths]
+    probes: dict[str, Bitlengths]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +118,9 @@ class Run:
             callback = _native.BITLENGTHS_FN(each)
             errors.check(lib.sw_ticket_run_bitlengths(ticket.native, callback, None, byref(info), byref(err)), err)
 
-        found = collect(read, lambda widths, _: _of_native(widths.contents))
-        return StepWidths(asked, info.policy_version, bool(info.frozen), {widths.policy: widths for widths in found})
+        found = collect(read, lambda widths, _: (bool(widths.contents.probe), _of_native(widths.contents)))
+        policies, probes = ({w.policy: w for probe, w in found if probe == wanted} for wanted in (False, True))
+        return StepWidths(asked, info.policy_version, bool(info.frozen), policies, probes)
 
     def report_learned(self, learned: Iterable[Learned], *, step: int | None = None) -> None:
         """Tells the daemon what the trainer has learned, for display."""

@@ -1,0 +1,1 @@
+sw_unit_test(control sw_control)

@@ -1,0 +1,1 @@
+sw_unit_test(metrics sw_stats)
