@@ -6,10 +6,10 @@
 static void print_help(const char *command, const char *about, const char *examples,
                        const struct sw_subcommand *subcommands)
 {
-    printf("Usage: spillway %s COMMAND [ARGUMENT...]\n%s\n\nCommands:\n", command, about);
+    printf("Usage: spillway %s SUBCOMMAND [ARGUMENT...]\n%s\n\nSubcommands:\n", command, about);
     for (const struct sw_subcommand *s = subcommands; s->name; s++)
         printf("  %-9s%s\n", s->name, s->summary);
-    printf("\n`spillway %s COMMAND --help' explains a command.\n\nExamples:\n%s", command, examples);
+    printf("\n`spillway %s SUBCOMMAND --help' explains one.\n\nExamples:\n%s", command, examples);
 }
 
 static int refuse_none(const char *command, const struct sw_subcommand *subcommands)
@@ -49,7 +49,7 @@ int sw_cli_subcommand(struct sw_cli *cli, const char *about, const char *example
     }
     char shown[64];
     snprintf(shown, sizeof shown, "%s", argv[1]);
-    fprintf(stderr, "spillway %s: there is no command '%s': `spillway %s --help' lists them\n", cli->command,
+    fprintf(stderr, "spillway %s: there is no subcommand '%s': `spillway %s --help' lists them\n", cli->command,
             sw_text_defuse(shown), cli->command);
     return SW_EXIT_USAGE;
 }

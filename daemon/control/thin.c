@@ -72,7 +72,7 @@ int sw_history_thin(Spillway__V1__Bitlengths **points, size_t count, size_t cap_
 
     if (!kept)
         return SW_NO_MEMORY;
-    qsort(points, count, sizeof points[0], compare_series);
+    qsort(points, count, sizeof(Spillway__V1__Bitlengths *), compare_series);
     while (stride < LARGEST_STRIDE && bytes_at(points, count, stride) > cap_bytes)
         stride *= 2;
     for (size_t from = 0, end; from < count; from = end) {
@@ -81,7 +81,7 @@ int sw_history_thin(Spillway__V1__Bitlengths **points, size_t count, size_t cap_
             if (stays(i, end, stride))
                 kept[n++] = points[i];
     }
-    qsort(kept, n, sizeof kept[0], compare_steps);
+    qsort(kept, n, sizeof(Spillway__V1__Bitlengths *), compare_steps);
     *out = kept;
     *kept_count = n;
     return 0;

@@ -100,7 +100,7 @@ class WordsTest(CommandTest):
     def test_usage(self):
         for words, said in (
             (("policy",), "say what to do: check, push, show, watch"),
-            (("policy", "pull"), "no command 'pull'"),
+            (("policy", "pull"), "no subcommand 'pull'"),
             (("policy", "push"), "FILE"),
             (("policy", "push", "a", "b"), "one FILE"),
             (("policy", "push", "a", "--expect", "x"), "whole number"),

@@ -257,6 +257,40 @@ class Runs(ControlTest):
         self.assert_fails(StatusCode.NOT_FOUND, "NO_RUN", next, self.channel.watch("Runs.Watch", run="none"))
 
 
+class BothDoors(ControlTest):
+    """What comes in as frames is seen here, and the other way round."""
+
+    def test_policies(self) -> None:
+        channel, client = self.control(), self.connect()
+        stream = channel.watch("Policies.Watch", space="default", timeout=60)
+        self.assertEqual(next(stream).set.version, 0)
+        version = client.push(policy_pb2.Policy(name="a", format="sfp-1-4-2"))
+        self.assertEqual(next(stream).set.version, version)
+        self.assertEqual(channel.push("default", policy_pb2.Policy(name="b", format="raw")), version + 1)
+        self.assertEqual(client.policies().policies[0].name, "b")
+        self.assertEqual(next(stream).set.version, version + 1)
+        self.assertEqual(client.put("t", bytes(4 * VALUES), "F32").format, "raw")
+        stream.cancel()
+
+    def test_runs(self) -> None:
+        channel, client = self.control(), self.connect()
+        channel.push("default", policy_pb2.Policy(name="w", format="sfp-1-8-7", bitchop=bitchop(period_steps=2)))
+        client.open_run("r", seed=1, steps=1000)
+        member = channel.call("Runs.Open", settings=policy_pb2.RunSettings(run="r", space="default", seed=1, steps=1000))
+        self.assertEqual(member.run.members, 2)
+        stream = channel.watch("Runs.Watch", run="r", timeout=60)
+        first = next(stream).bitlengths[0].mantissa_bits
+        for step in range(40):
+            here = channel.call("Runs.GetBitlengths", run="r", step=step)
+            self.assertEqual(here, client.bitlengths("r", step))
+            client.report("r", step, 2.0 - 0.01 * step)
+            channel.call("Runs.Report", run="r", member=member.member, step=step, loss=2.0 - 0.01 * step)
+        self.assertLess(here.bitlengths[0].mantissa_bits, first)
+        while next(stream).bitlengths[0].mantissa_bits >= first:
+            pass
+        stream.cancel()
+
+
 class Health(ControlTest):
     def test_check(self) -> None:
         channel = self.control()

@@ -318,6 +318,63 @@ static void options_are_checked_against_each_other(void **state)
     assert_false(sw_config_set(&config, "socket", "", error));
 }
 
+static void complete(struct sw_config *config, const char *socket)
+{
+    char error[SW_CONFIG_ERROR_CAP];
+
+    config->memory_bytes = 64u << 20;
+    assert_true(sw_config_set(config, "socket", socket, error));
+    if (!sw_config_complete(config, error))
+        fail_msg("%s", error);
+}
+
+/* Where the control plane and HTTP are depends on the data socket, unless somebody says. */
+static void the_control_plane_has_a_place(void **state)
+{
+    static const struct {
+        const char *socket, *control;
+    } cases[] = {
+        {"/run/spillway/spillway.sock", "/run/spillway/spillway-control.sock"},
+        {"/tmp/s", "/tmp/s-control.sock"},
+        {".sock", ".sock-control.sock"},
+    };
+    struct sw_config config;
+    char error[SW_CONFIG_ERROR_CAP], long_path[120];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        sw_config_defaults(&config);
+        complete(&config, cases[i].socket);
+        assert_string_equal(config.control_socket, cases[i].control);
+        assert_string_equal(config.http_host, "127.0.0.1");
+        assert_true(config.http_port == 7412 && config.http_may_fail && !config.control_host[0]);
+    }
+    /* No room for "-control" in a path that is a socket's itself. */
+    memset(long_path, 'x', sizeof long_path);
+    long_path[0] = '/';
+    long_path[105] = '\0';
+    sw_config_defaults(&config);
+    complete(&config, long_path);
+    assert_string_equal(config.control_socket, "");
+
+    sw_config_defaults(&config);
+    assert_true(sw_config_set(&config, "http_listen", "tcp:7412", error));
+    assert_true(sw_config_set(&config, "control_socket", "none", error));
+    assert_true(sw_config_set(&config, "control_listen", "tcp:[::1]:0", error));
+    complete(&config, "/tmp/s.sock");
+    assert_true(!config.http_may_fail && !config.control_socket[0]);
+    assert_string_equal(config.control_host, "::1");
+    assert_true(sw_config_set(&config, "control_socket", "/tmp/s.sock", error));
+    assert_false(sw_config_complete(&config, error));
+    assert_non_null(strstr(error, "choose another path"));
+    assert_true(sw_config_set(&config, "control_socket", "none", error));
+    assert_true(sw_config_set(&config, "http_listen", "tcp:0.0.0.0:80", error));
+    assert_false(sw_config_complete(&config, error));
+    assert_non_null(strstr(error, "http_listen"));
+    assert_true(sw_config_set(&config, "insecure", "true", error));
+    assert_true(sw_config_complete(&config, error));
+}
+
 /* --- the system's limits */
 
 static void limit_write(const char *directory, const char *group, const char *file, const char *text)
@@ -375,6 +432,7 @@ int main(void)
         WITH_FILE(what_is_no_file_is_refused),
         WITH_FILE(too_many_spaces),
         cmocka_unit_test(options_are_checked_against_each_other),
+        cmocka_unit_test(the_control_plane_has_a_place),
         cmocka_unit_test(control_groups_limit_memory),
     };
 
