@@ -48,14 +48,24 @@ class Payload:
         return self.sent if self._original is None else self._original
 
 
+class Demand(NamedTuple):
+    """How one tensor is stored: a format, or None for the daemon's policy; its kind, by which policies select; and under
+    which label the bytes are counted, or "" for the kind."""
+
+    format: str | None = None
+    kind: str = "activation"
+    label: str = ""
+
+
 class Flight:
     """A put under way, and how it ended. Until it has succeeded, `source` holds the elements."""
 
-    def __init__(self, ticket: Ticket[Outcome], payload: Payload, name: str) -> None:
+    def __init__(self, ticket: Ticket[Outcome], payload: Payload, name: str, label: str) -> None:
         self.ticket = ticket
         self.payload: Payload | None = payload
         self.source: torch.Tensor | None = payload.sent
         self.name = name
+        self.label = label
         self.bytes = payload.sent.numel() * payload.sent.element_size()
         self.generation = 0
 
@@ -128,9 +138,9 @@ class Traits(NamedTuple):
     storage: StorageWeakRef
 
 
-def traits_of(tensor: torch.Tensor, extent: Extent | None, payload: Payload) -> Traits:
+def traits_of(tensor: torch.Tensor, extent: Extent | None, payload: Payload, demand: Demand) -> Traits:
     return Traits(
-        key_of(tensor, extent),
+        key_of(tensor, extent, demand),
         tensor.dtype,
         tensor.device,
         extent.first if extent else 0,
@@ -141,8 +151,9 @@ def traits_of(tensor: torch.Tensor, extent: Extent | None, payload: Payload) -> 
     )
 
 
-def key_of(tensor: torch.Tensor, extent: Extent | None) -> tuple:
-    return (storage_of(tensor)._cdata, tensor.dtype, extent)
+def key_of(tensor: torch.Tensor, extent: Extent | None, demand: Demand) -> tuple:
+    # What was stored in one format is not what somebody gets who demands another.
+    return (storage_of(tensor)._cdata, tensor.dtype, extent, demand.format)
 
 
 def _place_of(tensor: torch.Tensor) -> tuple[int, int]:

@@ -18,11 +18,13 @@ training run. Only a tensor that was spilled and is lost does, with a TensorLost
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import torch
 from torch.autograd.graph import saved_tensors_hooks
 
 from . import errors
+from ._entry import Demand
 from ._footprint import reason_to_stay
 from ._handles import Kept, Spilled
 from ._opening import Opening
@@ -30,7 +32,7 @@ from ._session import Session, Settings
 from ._stats import OffloadStats
 from .client import Client
 
-__all__ = ["Offload", "OffloadStats", "offload"]
+__all__ = ["Demand", "Offload", "OffloadStats", "offload"]
 
 # Below this a round trip to the daemon costs more than the memory is worth.
 _MIN_BYTES = 16 * 1024
@@ -127,7 +129,7 @@ def offload(
     client: Client | str | None = None,
     *,
     min_bytes: int = _MIN_BYTES,
-    format: str | None = None,
+    format: str | Callable[[torch.Tensor], Demand | str | None] | None = None,
     space: str = "default",
     name_prefix: str = "autograd",
     timeout: float = 10.0,
@@ -137,7 +139,9 @@ def offload(
 
     client      a Client, which stays open, or an endpoint to connect to ("unix:PATH"); None takes the usual one.
     min_bytes   smaller tensors stay in the process.
-    format      None leaves it to the daemon's policy, which is lossless by default; "lossless" demands that.
+    format      None leaves it to the daemon's policy, which is lossless by default; "lossless" demands that. A function
+                is asked for each tensor that is saved, and returns one of these or a Demand. A storage is shared by
+                saves that demand the same format.
     name_prefix objects are called PREFIX/PROCESS-RANDOM/NUMBER.
     timeout     seconds that one spill or fetch may take.
     window_bytes  how much may be on its way to the daemon while the forward pass goes on; 0 waits for each tensor.
