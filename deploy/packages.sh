@@ -13,6 +13,7 @@ declare -A packages=(
         libzstd-dev:arm64"
     [fuzz]="clang libclang-rt-14-dev"
     [demo]="python3-numpy python3-torch dataset-fashion-mnist"
+    [train]="python3-numpy python3-torch python3-matplotlib dataset-fashion-mnist"
 )
 
 # Prints those of the named packages that dpkg does not call installed. A package of another architecture beside this

@@ -378,6 +378,38 @@ static void test_compare(void **state)
     assert_true(error.compared == 0 && error.mean == 0);
 }
 
+/* The same again through a container, and its size. */
+static void test_through(void **state)
+{
+    static const char *const formats[] = {"lossless",   "sfp-1-3-2", "sfp-1-4-1-sr", "bm6",
+                                          "mxfp8-e4m3", "group4",    "int5"};
+    uint64_t shape[] = {90, 300}, stored;
+    float *values = room(27000 * 4), *out = room(27000 * 4);
+    uint64_t seed = 12;
+
+    (void)state;
+    for (size_t i = 0; i < 27000; i++)
+        values[i] = random_normal(&seed);
+    for (size_t f = 0; f < sizeof formats / sizeof formats[0]; f++) {
+        struct sw_quantise_container by = {formats[f], SW_DTYPE_F32, 2, shape, 5};
+        struct sw_tensor tensor = {.dtype = SW_DTYPE_F32, .ndim = 2, .shape = {90, 300}};
+        struct sw_plan plan = plan_for(formats[f], SW_DTYPE_F32, values, 27000);
+        float *back = room(27000 * 4);
+        struct packed p;
+
+        plan.seed = 5;
+        p = pack(&tensor, &plan, values);
+        assert_int_equal(unpack(p.bytes, p.len, back, 27000 * 4), 0);
+        assert_int_equal(sw_quantise_through(&by, values, out, &stored, NULL), 0);
+        assert_memory_equal(out, back, 27000 * 4);
+        assert_int_equal(stored, p.len);
+        packed_free(&p);
+        free(back);
+    }
+    free(values);
+    free(out);
+}
+
 /* Every refusal says why, and nothing is written. */
 static void refused(int rc, const struct sw_error *err)
 {
@@ -423,6 +455,8 @@ static void test_hostile_memory(void **state)
     struct sw_quantise_widths widths = {SW_DTYPE_F32, 1, 3, SW_QUANTISE_TRUNCATE, 0, -1};
     struct sw_quantise_integers integers = {SW_DTYPE_F32, 4, 1, -1};
     struct sw_quantise_rows rows = {1, 2, 1};
+    uint64_t shape[] = {3}, huge[] = {UINT64_MAX, UINT64_MAX};
+    struct sw_quantise_container by = {NULL, SW_DTYPE_F32, 1, shape, 0};
     float values[3] = {1, 2, 3}, out[3];
     double slope;
     struct sw_error err;
@@ -440,6 +474,16 @@ static void test_hostile_memory(void **state)
         refused(sw_quantise_as_integers(&numbers[i], values, 2, out, NULL, &err), &err);
         refused(sw_quantise_integers_slope(&numbers[i], values, values, &rows, &slope, &err), &err);
     }
+    by.format = "nonsense";
+    refused(sw_quantise_through(&by, values, out, NULL, &err), &err);
+    by = (struct sw_quantise_container){"bm6", SW_DTYPE_I32, 1, shape, 0};
+    refused(sw_quantise_through(&by, values, out, NULL, &err), &err);
+    by = (struct sw_quantise_container){"bm6", SW_DTYPE_F32, 65, shape, 0};
+    refused(sw_quantise_through(&by, values, out, NULL, &err), &err);
+    by = (struct sw_quantise_container){"bm6", SW_DTYPE_F32, 2, huge, 0};
+    refused(sw_quantise_through(&by, values, out, NULL, &err), &err);
+    by = (struct sw_quantise_container){"bm6", SW_DTYPE_F32, 1, shape, 0};
+    refused(sw_quantise_through(&by, NULL, out, NULL, &err), &err);
     refused(sw_quantise_compare(SW_DTYPE_BOOL, values, out, 2, NULL, &err), &err);
 }
 
@@ -450,8 +494,9 @@ int main(void)
         cmocka_unit_test(test_integers_mix),   cmocka_unit_test(test_slope),
         cmocka_unit_test(test_slope_by_hand),  cmocka_unit_test(test_slope_of_full_width),
         cmocka_unit_test(test_stride),         cmocka_unit_test(test_integers_slope),
-        cmocka_unit_test(test_tiers),          cmocka_unit_test(test_compare),
-        cmocka_unit_test(test_hostile_widths), cmocka_unit_test(test_hostile_memory),
+        cmocka_unit_test(test_through),        cmocka_unit_test(test_tiers),
+        cmocka_unit_test(test_compare),        cmocka_unit_test(test_hostile_widths),
+        cmocka_unit_test(test_hostile_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

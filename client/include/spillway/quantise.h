@@ -88,6 +88,23 @@ SW_API int sw_quantise_integers_slope(const struct sw_quantise_integers *integer
                                       const void *gradients, const struct sw_quantise_rows *rows, double *slope,
                                       struct sw_error *err);
 
+/*
+ * Any container format, on a tensor of this shape: out[i] = what storing as `format` and fetching gives, and
+ * *stored_bytes what it would take. `out` may be NULL, and so may stored_bytes. Formats as of a put (spillway put
+ * --help), seed of those that round stochastically. SW_INVALID also for a format that is unknown or not for this type
+ * or shape; SW_NO_MEMORY.
+ */
+struct sw_quantise_container {
+    const char *format;
+    enum sw_dtype dtype;
+    uint32_t ndim; /* at most 64; 0: a scalar */
+    const uint64_t *shape;
+    uint64_t seed;
+};
+
+SW_API int sw_quantise_through(const struct sw_quantise_container *container, const void *values, void *out,
+                               uint64_t *stored_bytes, struct sw_error *err);
+
 /* |quantised - value| / |value| over the finite values other than 0. */
 struct sw_quantise_error {
     uint64_t compared;

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from ctypes import POINTER, byref, c_double, c_float, c_int, c_int32, c_uint32, c_uint64, c_void_p
+from ctypes import POINTER, byref, c_char_p, c_double, c_float, c_int, c_int32, c_uint32, c_uint64, c_void_p
 from typing import NamedTuple
 
 import torch
@@ -44,12 +44,23 @@ class _Error(ctypes.Structure):
     _fields_ = [("compared", c_uint64), ("max", c_double), ("mean", c_double)]
 
 
+class _Container(ctypes.Structure):
+    _fields_ = [
+        ("format", c_char_p),
+        ("dtype", c_int),
+        ("ndim", c_uint32),
+        ("shape", POINTER(c_uint64)),
+        ("seed", c_uint64),
+    ]
+
+
 _ERR = POINTER(_native.Error)
 _PROTOTYPES = {
     "sw_quantise": [POINTER(_Widths), c_void_p, c_uint64, c_void_p, POINTER(_Found), _ERR],
     "sw_quantise_slope": [POINTER(_Widths), c_int, c_void_p, c_void_p, POINTER(_Rows), POINTER(c_double), _ERR],
     "sw_quantise_as_integers": [POINTER(_Integers), c_void_p, c_uint64, c_void_p, POINTER(_Found), _ERR],
     "sw_quantise_integers_slope": [POINTER(_Integers), c_void_p, c_void_p, POINTER(_Rows), POINTER(c_double), _ERR],
+    "sw_quantise_through": [POINTER(_Container), c_void_p, c_void_p, POINTER(c_uint64), _ERR],
     "sw_quantise_compare": [c_int, c_void_p, c_void_p, c_uint64, POINTER(_Error), _ERR],
 }
 for _name, _arguments in _PROTOTYPES.items():
@@ -105,6 +116,40 @@ def as_integers(values: torch.Tensor, bits: float) -> torch.Tensor:
     by = _Integers(DTYPES[values.dtype].number, bits, 1, -1)
     _call("sw_quantise_as_integers", byref(by), values.data_ptr(), values.numel(), out.data_ptr(), None)
     return out
+
+
+def integers_slope(values: torch.Tensor, gradients: torch.Tensor, bits: float) -> float:
+    """How the loss changes from floor bits to one more."""
+    by, rows = _Integers(DTYPES[values.dtype].number, bits, 1, -1), _Rows(1, values.numel(), 1)
+    result = c_double()
+    _call(
+        "sw_quantise_integers_slope",
+        byref(by),
+        values.data_ptr(),
+        gradients.data_ptr(),
+        byref(rows),
+        byref(result),
+    )
+    return result.value
+
+
+def through_format(values: torch.Tensor, format: str, seed: int = 0) -> torch.Tensor:
+    """What storing in any container format and fetching gives."""
+    out = torch.empty_like(values)
+    _call("sw_quantise_through", byref(_container(values, format, seed)), values.data_ptr(), out.data_ptr(), None)
+    return out
+
+
+def stored_bytes(values: torch.Tensor, format: str) -> int:
+    """What these values take in this format."""
+    stored = c_uint64()
+    _call("sw_quantise_through", byref(_container(values, format, 0)), values.data_ptr(), None, byref(stored))
+    return stored.value
+
+
+def _container(values: torch.Tensor, format: str, seed: int) -> _Container:
+    shape = (c_uint64 * max(1, values.dim()))(*values.shape)
+    return _Container(format.encode(), DTYPES[values.dtype].number, values.dim(), shape, seed)
 
 
 class Losses(NamedTuple):

@@ -31,8 +31,21 @@ from ._opening import Opening
 from ._session import Session, Settings
 from ._stats import OffloadStats
 from .client import Client
+from .torch_quantize import Learning, PointBits, Quantized, Run, Tap, learning_of, quantize
 
-__all__ = ["Demand", "Offload", "OffloadStats", "offload"]
+__all__ = [
+    "Demand",
+    "Learning",
+    "Offload",
+    "OffloadStats",
+    "PointBits",
+    "Quantized",
+    "Run",
+    "Tap",
+    "learning_of",
+    "offload",
+    "quantize",
+]
 
 # Below this a round trip to the daemon costs more than the memory is worth.
 _MIN_BYTES = 16 * 1024

@@ -1,0 +1,172 @@
+"""Learners in the trainer's process: what bitlengths each point has in a step, and how they move at its end."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+
+from ._draw import draw
+from ._kernels import FULL, Widths
+
+if TYPE_CHECKING:
+    from ._learning import Learning
+    from ._points import Point
+    from ._run import Run
+
+
+class Fixed:
+    """Widths that stay."""
+
+    frozen = False
+    learns = False
+
+    def __init__(self, learning: Learning, run: Run) -> None:
+        self._widths = Widths(int(learning.mantissa_start), int(learning.exponent_start))
+
+    def set(self, point: Point, dtype: torch.dtype) -> None:
+        full = FULL[dtype]
+        widths = Widths(min(self._widths.mantissa, full[0]), min(self._widths.exponent, full[1]))
+        point.floor = point.drawn = widths
+
+    def end_step(self, points: list[Point], loss: float, lr: float, restored: bool) -> None:
+        pass
+
+    def state_dict(self) -> dict:
+        return {}
+
+    def load_state_dict(self, state: dict) -> None:
+        pass
+
+
+class PerTensor:
+    """A real-valued n for each tensor: Quantum Mantissa and Exponent, and BitPruning, which have no use for exponents.
+
+    n has an optimizer of its own. Its gradient is the slope of the loss plus gamma x the tensor's share of all values;
+    so gamma is the loss that a bit of the mean bitlength may cost. n moves by at most max_step_bits a step, and is
+    rounded up and stays from freeze_at on.
+    """
+
+    def __init__(self, learning: Learning, run: Run) -> None:
+        self._by = learning
+        self._run = run
+        self._integers = learning.learner == "bitpruning"
+        self._exponents = learning.exponent and not self._integers
+        self.frozen = False
+        # Of every point: mantissa (or integers) and exponent. Points come as the network first shows them.
+        self._n = torch.zeros(0, 2, dtype=torch.float64)
+        self._optimizer: torch.optim.Optimizer | None = None
+        self._limits: dict[int, tuple[int, int]] = {}
+        self._full_until = -1
+
+    @property
+    def learns(self) -> bool:
+        return not self.frozen and self._run.step >= self._full_until
+
+    def set(self, point: Point, dtype: torch.dtype) -> None:
+        """Draws the point's bitlengths of this step."""
+        self._limits.setdefault(point.index, (16, 8) if self._integers else FULL[dtype])
+        mantissa, exponent = self._n_of(point)
+        if self._integers:
+            # Mixed, not drawn: what is stored has the next whole number of bits.
+            point.floor = Widths(math.floor(mantissa), 0)
+            point.drawn = Widths(math.ceil(mantissa), 0)
+            return
+        seed, step = self._run.seed, self._run.step
+        point.floor = Widths(math.floor(mantissa), math.floor(exponent))
+        point.drawn = Widths(
+            draw(mantissa, seed, point.name + ":mantissa", step), draw(exponent, seed, point.name + ":exponent", step)
+        )
+
+    def n_of(self, point: Point) -> tuple[float, float]:
+        mantissa, exponent = self._n_of(point)
+        return mantissa, (0.0 if self._integers else exponent)
+
+    def _n_of(self, point: Point) -> tuple[float, float]:
+        full = self._limits[point.index]
+        while len(self._n) <= point.index:
+            self._add()
+        if self._run.step < self._full_until:
+            return float(full[0]), float(full[1])
+        mantissa, exponent = self._n[point.index].tolist()
+        # The type has the last word: a half-precision tensor has no seven exponent bits.
+        return min(mantissa, full[0]), min(exponent, full[1]) if self._exponents else float(full[1])
+
+    def _add(self) -> None:
+        start = torch.tensor([[self._by.mantissa_start, self._by.exponent_start]], dtype=torch.float64)
+        self._n = torch.cat([self._n.detach(), start])
+        # Its momentum is of no account yet: points come in the first step.
+        self._optimizer = None
+
+    def end_step(self, points: list[Point], loss: float, lr: float, restored: bool) -> None:
+        if restored:
+            self._restore()
+        elif self.learns:
+            self._move(points)
+        if not self.frozen and self._run.steps and (self._run.step + 1) / self._run.steps >= self._by.freeze_at:
+            self._freeze()
+
+    def _move(self, points: list[Point]) -> None:
+        learned = [point for point in points if not point.lossless and point.index < len(self._n)]
+        if not learned:
+            return
+        optimizer = self._optimizer or self._start(learned)
+        gradient = torch.zeros_like(self._n)
+        for point in learned:
+            for which in range(1 + self._exponents):
+                gradient[point.index, which] = point.slopes[which] + self._by.gamma * point.share
+        # A gradient that is no number says nothing of bitlengths; the loss will say it if training is broken.
+        self._n.grad = torch.nan_to_num(gradient, nan=0.0, posinf=0.0, neginf=0.0)
+        before = self._n.detach().clone()
+        optimizer.step()
+        with torch.no_grad():
+            most = self._by.max_step_bits
+            self._n.copy_(before + (self._n - before).clamp(-most, most))
+            for point in learned:
+                full = self._limits[point.index]
+                self._n[point.index, 0].clamp_(self._by.mantissa_floor, full[0])
+                self._n[point.index, 1].clamp_(min(self._by.exponent_floor, full[1]), full[1])
+
+    def _start(self, learned: list[Point]) -> torch.optim.Optimizer:
+        self._n = self._n.detach().requires_grad_()
+        rate = self._by.rate
+        if self._by.optimizer == "adam":
+            self._optimizer = torch.optim.Adam([self._n], lr=rate or 0.02, betas=(0.9, 0.98))
+        else:
+            mean_share = 1 / len(learned)
+            fall = 5 / max(self._by.gamma * mean_share * 0.1 * max(self._run.steps, 100), 1e-9)
+            self._optimizer = torch.optim.SGD([self._n], lr=rate or fall)
+        return self._optimizer
+
+    def _freeze(self) -> None:
+        self._n = self._n.detach().ceil()
+        self._optimizer = None
+        self.frozen = True
+
+    def _restore(self) -> None:
+        """Full widths for a while, then from the start again: what led here is not worth much."""
+        self._full_until = self._run.step + 1 + self._by.hold_steps
+        self._n = self._n.detach()
+        self._n[:, 0], self._n[:, 1] = self._by.mantissa_start, self._by.exponent_start
+        self._optimizer = None
+        self.frozen = False
+
+    def state_dict(self) -> dict:
+        return {
+            "n": self._n.detach().clone(),
+            "frozen": self.frozen,
+            "full_until": self._full_until,
+            "limits": dict(self._limits),
+            "optimizer": self._optimizer.state_dict() if self._optimizer else None,
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        self._n = state["n"].clone()
+        self.frozen, self._full_until = state["frozen"], state["full_until"]
+        self._limits, self._optimizer = dict(state["limits"]), None
+        if state["optimizer"]:
+            count = len(self._n)
+            self._start([None] * count)  # type: ignore[list-item]
+            assert self._optimizer is not None
+            self._optimizer.load_state_dict(state["optimizer"])

@@ -1,0 +1,420 @@
+"""Learned bitlengths in a PyTorch training run.
+
+    import spillway.torch
+
+    run = spillway.torch.Run(seed=1, steps=epochs * len(loader))
+    quantized = spillway.torch.quantize(model, "qm+qe", run)
+    with quantized.offload():
+        for images, labels in loader:
+            loss = loss_of(model(images), labels)
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            run.report(loss, lr)
+
+Weights, and what layers save for the backward pass, are replaced by what a container of few bits leaves of them, and
+that is spilled, losslessly coded on top: a spilled tensor takes what its bitlengths say or less. The methods are those
+of Schroedinger's FP (arXiv 2204.13666) and BitPruning (arXiv 2002.03090).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import nn
+from torch.multiprocessing.reductions import StorageWeakRef
+
+from . import _kernels
+from ._entry import Demand
+from ._footprint import storage_of
+from ._kernels import FULL, Widths
+from ._learners import Fixed, PerTensor
+from ._learning import Learning, learning_of
+from ._points import Point, Quantise, Relu, Softmax, can_quantise, slopes_of, wider_difference
+from ._run import Run
+
+__all__ = ["Learning", "PointBits", "Quantized", "Run", "Tap", "learning_of", "quantize"]
+
+# Layers whose backward pass needs what came in.
+_TAKES = (
+    nn.modules.conv._ConvNd,
+    nn.Linear,
+    nn.modules.batchnorm._BatchNorm,
+    nn.LayerNorm,
+    nn.GroupNorm,
+    nn.GELU,
+    nn.SiLU,
+)
+# Layers whose weights are worth their bits; those of norms are vectors.
+_WEIGHTS = (nn.modules.conv._ConvNd, nn.Linear)
+
+
+# A tensor's coding is chosen anew after so many steps.
+_LOOK_AGAIN = 100
+
+
+class Tap(nn.Module):
+    """An identity: quantize() quantises what passes. For what no layer shows, as the operands of attention."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x
+
+
+class PointBits(NamedTuple):
+    """Bitlengths of one tensor: real-valued while they are learned."""
+
+    name: str
+    kind: str
+    values: int
+    mantissa: float
+    exponent: float
+    lossless: bool
+
+
+class Quantized:
+    """See quantize(). `points` come as the network first shows them."""
+
+    def __init__(self, model: nn.Module, learning: Learning, run: Run) -> None:
+        self.model = model
+        self.learning = learning
+        self.run = run
+        self.points: dict[str, Point] = {}
+        self._learner = _learner_of(learning, run)
+        # Storages of this step that are quantised, and how they are to be stored.
+        self._demands: dict[int, tuple[StorageWeakRef, Demand]] = {}
+        self._calls: Counter = Counter()
+        self._set_in: dict[str, int] = {}
+        self._inside = False
+        self._probing: Widths | None = None
+        # Widths that hold the network's input.
+        self._exact: Widths | None = None
+        self._hooks: list = []
+        self._replaced: list[nn.Module] = []
+        self.plain_bits = 0.0
+        self.point_values = 0
+        self._attach()
+        run._join(self)
+
+    @property
+    def frozen(self) -> bool:
+        return self._learner.frozen
+
+    def bits(self) -> list[PointBits]:
+        """Of every point, in the order in which the network has them."""
+        return [
+            PointBits(point.name, point.kind, point.values, *self._bits_of(point), point.lossless)
+            for point in self.points.values()
+        ]
+
+    def mean_bits(self) -> tuple[float, float]:
+        """Mantissa and exponent bits, each tensor weighed by its values."""
+        learned = [bits for bits in self.bits() if not bits.lossless]
+        values = sum(bits.values for bits in learned) or 1
+        mantissa = sum(bits.values * bits.mantissa for bits in learned) / values
+        return mantissa, sum(bits.values * bits.exponent for bits in learned) / values
+
+    def penalty(self) -> float:
+        """The regulariser: gamma x the sum of share x bitlength. Its gradient is in each step of n."""
+        return self.learning.gamma * sum(
+            point.share * sum(self._bits_of(point)) for point in self.points.values() if not point.lossless
+        )
+
+    def offload(self, client: object = None, **options: object):
+        """spillway.torch.offload(), with each tensor in the format that its bitlengths ask for."""
+        from .torch import offload
+
+        return offload(client, format=self.demand, **options)  # type: ignore[arg-type]
+
+    def demand(self, tensor: torch.Tensor) -> Demand:
+        """For offload's `format`: how this tensor is to be stored."""
+        reference, demand = self._demands.get(storage_of(tensor)._cdata, (None, None))
+        if reference is not None and not reference.expired():
+            return demand
+        if not self._inside or not can_quantise(tensor):
+            # Of the loss, or no values at all: nothing that a bitlength was found for.
+            return Demand("lossless", label="other")
+        return Demand(self._saved_format() if self.learning.saved_only else "lossless")
+
+    def detach(self) -> None:
+        """Takes everything out of the model again. What autograd holds stays good."""
+        for hook in self._hooks:
+            hook.remove()
+        for module in self._replaced:
+            module.__dict__.pop("forward", None)
+            module.__dict__.pop("weight", None)
+        self._hooks, self._replaced = [], []
+
+    def state_dict(self) -> dict:
+        points = [(p.name, p.kind, p.values, p.share, p.signed, p.lossless) for p in self.points.values()]
+        return {"points": points, "learner": self._learner.state_dict()}
+
+    def load_state_dict(self, state: dict) -> None:
+        self.points = {}
+        for name, kind, values, share, signed, lossless in state["points"]:
+            point = self._point(name, kind)
+            point.values, point.share, point.signed, point.lossless = values, share, signed, lossless
+        self._learner.load_state_dict(state["learner"])
+
+    # Into the model
+
+    def _attach(self) -> None:
+        self._hooks.append(self.model.register_forward_pre_hook(self._enter))
+        self._hooks.append(self.model.register_forward_hook(self._leave))
+        if self.learning.saved_only:
+            return
+        for name, module in self.model.named_modules():
+            self._attach_to(name or type(module).__name__, module)
+
+    def _attach_to(self, name: str, module: nn.Module) -> None:
+        if isinstance(module, nn.ReLU):
+            self._replace(module, lambda x: self._through(x, f"{name}.out", Relu))
+        elif isinstance(module, nn.Softmax):
+            self._replace(module, lambda x: self._through(x, f"{name}.out", Softmax, module.dim))
+        elif isinstance(module, Tap):
+            self._replace(module, lambda x: self._through(x, f"{name}.out", Quantise))
+        elif isinstance(module, _TAKES):
+            if isinstance(module, _WEIGHTS):
+                self._replaced.append(module)
+                self._hooks.append(module.register_forward_hook(_weight_back))
+            self._hooks.append(module.register_forward_pre_hook(lambda m, inputs: self._before(name, m, inputs)))
+
+    def _replace(self, module: nn.Module, forward: Callable) -> None:
+        module.forward = forward  # type: ignore[method-assign]
+        self._replaced.append(module)
+
+    def _enter(self, module: nn.Module, inputs: tuple) -> None:
+        self._inside = True
+        self._calls.clear()
+        self._demands.clear()
+        for tensor in inputs:
+            # What the network is given is no result of ours: no gradient tells what it is worth.
+            if isinstance(tensor, torch.Tensor) and not tensor.requires_grad:
+                self._note(tensor, Demand("lossless", label="" if can_quantise(tensor) else "other"))
+                if can_quantise(tensor) and module.training and self._probing is None:
+                    self._account_exact(tensor)
+
+    def _leave(self, module: nn.Module, inputs: tuple, output: object) -> None:
+        self._inside = False
+
+    def _before(self, name: str, module: nn.Module, inputs: tuple) -> tuple:
+        if isinstance(module, _WEIGHTS):
+            self._quantise_weight(name, module)
+        return (self._through(inputs[0], f"{name}.in", Quantise), *inputs[1:])
+
+    def _quantise_weight(self, name: str, module: nn.Module) -> None:
+        weight = module._parameters.get("weight")
+        if weight is None or not can_quantise(weight) or not weight.requires_grad:
+            return
+        # Found before the parameter, which stays what it is, with its place in the state.
+        module.__dict__["weight"] = Quantise.apply(weight, self._point(f"{name}.weight", "weight"))
+
+    def _through(self, x: torch.Tensor, name: str, function: type, *extra: object) -> torch.Tensor:
+        """What a point makes of a tensor. One that is quantised already passes."""
+        quantises = function is Quantise
+        if not can_quantise(x) or (quantises and self._is_quantised(x)):
+            return x if quantises else _plain(function, x, *extra)
+        self._calls[name] += 1
+        place = name if self._calls[name] == 1 else f"{name}#{self._calls[name]}"
+        point = self._known(place, x)
+        if point is None or point.lossless:
+            return x if quantises else _plain(function, x, *extra)
+        return function.apply(x, point, *extra)
+
+    def _known(self, place: str, x: torch.Tensor) -> Point | None:
+        """The point of this place. Outside training no new ones are made, for there it is not seen whether gradients
+        reach them."""
+        if place in self.points or torch.is_grad_enabled():
+            point = self._point(place, "activation")
+            if torch.is_grad_enabled() and point.values == 0:
+                point.lossless = not x.requires_grad
+            return point
+        return None
+
+    def _point(self, name: str, kind: str) -> Point:
+        if name not in self.points:
+            self.points[name] = Point(self, name, kind, len(self.points))
+        return self.points[name]
+
+    def _is_quantised(self, x: torch.Tensor) -> bool:
+        reference, _ = self._demands.get(storage_of(x)._cdata, (None, None))
+        return reference is not None and not reference.expired()
+
+    def _note(self, tensor: torch.Tensor, demand: Demand) -> None:
+        storage = storage_of(tensor)
+        self._demands[storage._cdata] = (StorageWeakRef(storage), demand)
+
+    # At a point
+
+    def apply(self, point: Point, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """The quantised values, and what learning keeps of the others."""
+        training = self.model.training
+        if point.values != x.numel() and training and self._probing is None:
+            point.values = x.numel()
+        if self.learning.format is not None:
+            return self._apply_format(point, x), None
+        if self._set_in.get(point.name) != self.run.step:
+            self._learner.set(point, x.dtype)
+            self._set_in[point.name] = self.run.step
+            point.slopes = [0.0, 0.0]
+        quantised, kept = self._apply_integers(point, x) if self._integers else self._apply_widths(point, x)
+        if training and self._probing is None:
+            self._account(point, x, kept is not None)
+        return quantised, kept
+
+    @property
+    def _integers(self) -> bool:
+        return self.learning.learner == "bitpruning"
+
+    def _apply_widths(self, point: Point, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        widths = point.drawn if self._probing is None else _cut(self._probing, FULL[x.dtype])
+        quantised, found = _kernels.quantise(x, widths, self.learning.rounding)
+        self._note(quantised, Demand(self._coding(point, quantised, widths), point.kind))
+        point.e_max = found.e_max if widths.exponent < FULL[x.dtype][1] else -1
+        if point.kind == "weight" or not self._learns():
+            return quantised, None
+        every = self._every(x)
+        kept = wider_difference(x[::every].contiguous(), quantised[::every], point.floor, point.e_max)
+        self._note(kept, Demand("lossless", point.kind, "learning"))
+        return quantised, kept
+
+    def _coding(self, point: Point, quantised: torch.Tensor, widths: Widths) -> str:
+        """The format that stores these values in the fewest bytes. It loses nothing: they are what it gives back."""
+        known, step = point.codings.get(widths, ("", 0))
+        if known and self.run.step < step + _LOOK_AGAIN:
+            return known
+        sign = int(bool((quantised < 0).any())) if point.signed else 0
+        exponent, mantissa = widths.exponent, widths.mantissa
+        candidates = ("lossless", f"sfp-{sign}-x-{mantissa}", f"sfp-{sign}-{exponent}-{mantissa}")
+        smallest = min(candidates, key=lambda format: _kernels.stored_bytes(quantised, format))
+        point.codings[widths] = smallest, self.run.step
+        return smallest
+
+    def _apply_integers(self, point: Point, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        mixed = _kernels.as_integers(x, self._bits_of(point)[0])
+        self._note(mixed, Demand(f"int{point.drawn.mantissa}", point.kind))
+        if point.kind == "weight" or not self._learns():
+            return mixed, None
+        part = x[:: self._every(x)].contiguous()
+        low = _kernels.as_integers(part, point.floor.mantissa)
+        kept = _kernels.as_integers(part, min(16, point.floor.mantissa + 1)).sub_(low)
+        self._note(kept, Demand("int6", point.kind, "learning"))
+        return mixed, kept
+
+    def _apply_format(self, point: Point, x: torch.Tensor) -> torch.Tensor:
+        assert self.learning.format is not None
+        seed = hash((self.run.seed, point.index, self.run.step)) & (2**63 - 1)
+        quantised = _kernels.through_format(x, self.learning.format, seed)
+        self._note(quantised, Demand(self.learning.format, point.kind))
+        return quantised
+
+    def learn(self, point: Point, gradient: torch.Tensor, quantised: torch.Tensor, kept: torch.Tensor) -> None:
+        """Takes the gradient of a point into the slope of its bitlengths."""
+        every = self._every(quantised)
+        part = gradient[::every].contiguous()
+        scale = len(gradient) / len(part) if gradient.dim() else 1.0
+        if self._integers:
+            point.slopes[0] += scale * float((kept.double() * part.double()).sum())
+            return
+        wide = quantised[::every] + kept
+        mantissa, exponent = slopes_of(wide, part, point.floor, point.drawn, point.e_max)
+        point.slopes[0] += scale * mantissa
+        point.slopes[1] += scale * exponent
+
+    def learn_weight(self, point: Point, gradient: torch.Tensor, weight: torch.Tensor) -> None:
+        """Of a weight the original is there still."""
+        if not self._learns():
+            return
+        gradient = gradient.contiguous()
+        if self._integers:
+            point.slopes[0] += _kernels.integers_slope(weight, gradient, self._bits_of(point)[0])
+            return
+        mantissa, exponent = slopes_of(weight, gradient, point.floor, point.drawn, point.e_max)
+        point.slopes[0] += mantissa
+        point.slopes[1] += exponent
+
+    def backward_value(self, gradient: torch.Tensor) -> torch.Tensor:
+        """What a point hands back of a gradient."""
+        if self.learning.gradients is None or not can_quantise(gradient):
+            return gradient
+        seed = hash((self.run.seed, -1, self.run.step)) & (2**63 - 1)
+        return _kernels.through_format(gradient.contiguous(), self.learning.gradients, seed)
+
+    def _learns(self) -> bool:
+        return self._learner.learns and self._probing is None and self.model.training
+
+    def _every(self, x: torch.Tensor) -> int:
+        return self.learning.sample_every if x.dim() > 1 and len(x) > 1 else 1
+
+    def _account(self, point: Point, x: torch.Tensor, kept: bool) -> None:
+        """Adds what the tensor costs by the cost function: widths, and 128 bits of metadata; no exponent coding."""
+        width = int(point.signed) + point.drawn.mantissa + point.drawn.exponent
+        # The part that learning keeps is one bit of each kind wider.
+        self.plain_bits += x.numel() * (width + (2 / self._every(x) if kept else 0)) + 128
+        self.point_values += x.numel()
+
+    def _account_exact(self, x: torch.Tensor) -> None:
+        """The same for a tensor that stays as it is: at the smallest widths that hold its values exactly."""
+        x = x.contiguous()
+        if self._exact is None or not _holds(x, self._exact):
+            mantissa = next(m for m in range(FULL[x.dtype][0] + 1) if _holds(x, Widths(m, FULL[x.dtype][1])))
+            self._exact = next(w for e in range(1, 9) if _holds(x, w := Widths(mantissa, e)) or e == FULL[x.dtype][1])
+        sign = int(bool((x < 0).any()))
+        self.plain_bits += x.numel() * (sign + self._exact.mantissa + self._exact.exponent) + 128
+        self.point_values += x.numel()
+
+    def _bits_of(self, point: Point) -> tuple[float, float]:
+        if isinstance(self._learner, PerTensor) and point.values:
+            return self._learner.n_of(point)
+        return float(point.drawn.mantissa), float(point.drawn.exponent)
+
+    def _saved_format(self) -> str:
+        by = self.learning
+        suffix = "-rne" if by.rounding == _kernels.NEAREST else ""
+        return by.format or f"sfp-1-{int(by.exponent_start)}-{int(by.mantissa_start)}{suffix}"
+
+    # Between steps
+
+    def _end_step(self, loss: float, lr: float, restored: bool, probe: Callable[[], object] | None) -> None:
+        points = list(self.points.values())
+        total = sum(point.values for point in points if not point.lossless) or 1
+        for point in points:
+            point.share = 0.0 if point.lossless else point.values / total
+        self._learner.end_step(points, loss, lr, restored)
+
+
+def _weight_back(module: nn.Module, inputs: tuple, output: object) -> None:
+    module.__dict__.pop("weight", None)
+
+
+def _holds(x: torch.Tensor, widths: Widths) -> bool:
+    return torch.equal(_kernels.quantise(x, widths)[0], x)
+
+
+def _cut(widths: Widths, full: tuple[int, int]) -> Widths:
+    return Widths(min(widths.mantissa, full[0]), min(widths.exponent, full[1]))
+
+
+def _plain(function: type, x: torch.Tensor, *extra: object) -> torch.Tensor:
+    return torch.relu(x) if function is Relu else torch.softmax(x, *extra)  # type: ignore[arg-type]
+
+
+def _learner_of(learning: Learning, run: Run) -> Fixed | PerTensor:
+    if learning.learner in ("quantum", "bitpruning"):
+        return PerTensor(learning, run)
+    return Fixed(learning, run)
+
+
+def quantize(model: nn.Module, policy: Learning | str, run: Run) -> Quantized | None:
+    """Puts learned quantizers into a model.
+
+    model    any nn.Module whose layers are modules: convolutions, linear layers, norms, ReLU, GELU, SiLU, softmax, and
+             Tap where other tensors matter. Only the model itself is to be called, not its parts.
+    policy   a Learning, or the name of one: "qm", "qm+qe", "bitchop", "bitwave", "bitpruning", "m2e3", "saved-m1e4",
+             "bm6", "mxfp8" and more; "lossless" quantises nothing, and gives None.
+    run      how long it is, and its seed. Call its report() once a step.
+    """
+    learning = learning_of(policy) if isinstance(policy, str) else policy
+    return Quantized(model, learning, run) if learning is not None else None
