@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from ._run import Run
 
 
+# So far above a whole number n still is that number when it is rounded up.
+_HOVERING = 0.1
+
+
 class Fixed:
     """Widths that stay."""
 
@@ -140,7 +144,8 @@ class PerTensor:
         return self._optimizer
 
     def _freeze(self) -> None:
-        self._n = self._n.detach().ceil()
+        # What hovers about a whole number by noise alone is not worth the next bit.
+        self._n = (self._n.detach() - _HOVERING).ceil()
         self._optimizer = None
         self.frozen = True
 
