@@ -5,7 +5,7 @@
 
 declare -A packages=(
     [build]="build-essential cmake ninja-build pkg-config libuv1-dev libprotobuf-c-dev protobuf-c-compiler
-        libxxhash-dev libzstd-dev libconfuse-dev libjansson-dev libpng-dev"
+        libxxhash-dev libzstd-dev libconfuse-dev libjansson-dev libpng-dev libyaml-dev"
     [test]="libcmocka-dev protobuf-compiler python3-numpy python3-protobuf python3-pytest python3-torch python3-xxhash"
     [bench]="libcmocka-dev libblosc-dev libfpzip-dev liblz4-dev libzfp-dev libzstd-dev protobuf-compiler
         python3-matplotlib"

@@ -11,10 +11,10 @@
 
 #include "codec/plan.h"
 
-#define SW_POLICY_NAME_BYTES 65   /* of a policy, run or space, with its NUL: 1 to 64 of A-Z a-z 0-9 . _ - */
-#define SW_POLICY_GLOB_BYTES 257  /* with its NUL */
-#define SW_POLICY_SET_MAX 256     /* policies of a set */
-#define SW_POLICY_GLOB_STARS 8    /* of one glob: matching takes at most name x glob steps, whatever they are */
+#define SW_POLICY_NAME_BYTES 65  /* of a policy, run or space, with its NUL: 1 to 64 of A-Z a-z 0-9 . _ - */
+#define SW_POLICY_GLOB_BYTES 257 /* with its NUL */
+#define SW_POLICY_SET_MAX 256    /* policies of a set */
+#define SW_POLICY_GLOB_STARS 8   /* of one glob: matching takes at most name x glob steps, whatever they are */
 
 /* Numbers of enum Kind in policy.proto. */
 #define SW_POLICY_KINDS 5
@@ -55,7 +55,7 @@ const char *sw_learner_kind_name(enum sw_learner_kind kind);
 struct sw_selector {
     char name[SW_POLICY_GLOB_BYTES]; /* "" matches every name */
     uint32_t kinds;                  /* bit by number of enum Kind; 0: all */
-    uint32_t dtypes;                 /* bit by enum sw_dtype; 0: all */
+    uint64_t dtypes;                 /* bit by enum sw_dtype, whose numbers end at 42; 0: all */
     uint64_t min_bytes, max_bytes;   /* raw; 0: no upper end */
 };
 
@@ -86,8 +86,8 @@ void sw_policy_set_finish(struct sw_policy_set *set);
 int sw_policy_set_copy(const struct sw_policy_set *from, struct sw_policy_set *to);
 
 /*
- * Whether the set can be put in force: names unique and valid, globs that end, formats that sw_plan_parse knows and that
- * fit their learner and the dtypes selected, parameters within their ranges. 0, or SW_INVALID with *error filled.
+ * Whether the set can be put in force: names unique and valid, globs that end, formats that sw_plan_parse knows and
+ * that fit their learner and the dtypes selected, parameters within their ranges. 0, or SW_INVALID with *error filled.
  */
 int sw_policy_set_check(const struct sw_policy_set *set, struct sw_policy_error *error);
 

@@ -9,8 +9,9 @@
 #define SW_POLICY_TEXT_MAX (1u << 20)
 
 /*
- * Reads and checks. `set` is to be finished by the caller after success only. 0, SW_NO_MEMORY, SW_TOO_LARGE, or
- * SW_INVALID with *error telling line, column and what to write instead.
+ * Reads and checks. Without a space in it the set is for the space "default", and without a version for version 0.
+ * `set` is written, and to be finished by the caller after success only. 0, SW_NO_MEMORY, SW_TOO_LARGE, or SW_INVALID
+ * with *error telling line, column and what to write instead.
  */
 int sw_policy_text_parse(const char *text, size_t len, struct sw_policy_set *set, struct sw_policy_error *error);
 
