@@ -157,7 +157,7 @@ def train_epoch(training: Training, progress: Progress) -> float:
         total += float(loss)
         if training.run.report(loss, rate, probe).restored:
             training.back_to_good()
-        if training.quantized and training.run.step % 10 == 0:
+        if training.quantized and training.quantized.points and training.run.step % 10 == 0:
             bits = {bits.name: (bits.mantissa, bits.exponent) for bits in training.quantized.bits() if not bits.lossless}
             training.bits.append((training.run.step, bits))
         progress.step(training.run.step, float(loss))

@@ -9,3 +9,4 @@ endforeach()
 target_link_options(test_client_connect PRIVATE -Wl,--wrap=getaddrinfo)
 # The kernels behind learned bitlengths, by the library's own functions.
 sw_unit_test(quantise sw_client codec_pack)
+sw_unit_test(client_learner sw_client)

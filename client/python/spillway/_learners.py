@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from ._draw import draw
 from ._kernels import FULL, Widths
+from ._loss_learner import LossLearner, draw
 
 if TYPE_CHECKING:
     from ._learning import Learning
@@ -18,6 +19,16 @@ if TYPE_CHECKING:
 
 # So far above a whole number n still is that number when it is rounded up.
 _HOVERING = 0.1
+
+
+class Step(NamedTuple):
+    """What a step's report says. `probe` gives the loss of always the same samples at other widths, if it can."""
+
+    number: int
+    loss: float
+    rate: float
+    restored: bool
+    probe: Callable[[Widths], float] | None
 
 
 class Fixed:
@@ -34,7 +45,7 @@ class Fixed:
         widths = Widths(min(self._widths.mantissa, full[0]), min(self._widths.exponent, full[1]))
         point.floor = point.drawn = widths
 
-    def end_step(self, points: list[Point], loss: float, lr: float, restored: bool) -> None:
+    def end_step(self, points: list[Point], step: Step) -> None:
         pass
 
     def state_dict(self) -> dict:
@@ -42,6 +53,42 @@ class Fixed:
 
     def load_state_dict(self, state: dict) -> None:
         pass
+
+
+class LossDriven:
+    """BitChop and BitWave: the same widths for the whole network, by its loss."""
+
+    learns = False
+
+    def __init__(self, learning: Learning, run: Run) -> None:
+        names = ["alpha", "period_steps", "hold_steps", "mantissa_start", "mantissa_floor", "freeze_at"]
+        if learning.learner == "bitwave":
+            names += ["band", "tolerance", "warmup", "paired", "exponent_start", "exponent_floor"]
+        parameters = {name: float(getattr(learning, name)) for name in names}
+        self._machine = LossLearner(learning.learner, parameters, run.steps)
+
+    @property
+    def frozen(self) -> bool:
+        return self._machine.state.frozen
+
+    def set(self, point: Point, dtype: torch.dtype) -> None:
+        now, full = self._machine.state, FULL[dtype]
+        point.floor = point.drawn = Widths(min(now.mantissa, full[0]), min(now.exponent or full[1], full[1]))
+
+    def end_step(self, points: list[Point], step: Step) -> None:
+        pair, reduced = None, self._machine.probe(step.number)
+        if reduced is not None and step.probe is not None:
+            now = self._machine.state
+            tries = (Widths(23, 8), Widths(now.mantissa, now.exponent), Widths(reduced.mantissa, reduced.exponent))
+            full, current, less = (step.probe(widths) for widths in tries)
+            pair = (full, current, less)
+        self._machine.take(step.number, step.loss, step.rate, pair)
+
+    def state_dict(self) -> dict:
+        return {"machine": self._machine.save()}
+
+    def load_state_dict(self, state: dict) -> None:
+        self._machine.load(state["machine"])
 
 
 class PerTensor:
@@ -103,8 +150,8 @@ class PerTensor:
         # Its momentum is of no account yet: points come in the first step.
         self._optimizer = None
 
-    def end_step(self, points: list[Point], loss: float, lr: float, restored: bool) -> None:
-        if restored:
+    def end_step(self, points: list[Point], step: Step) -> None:
+        if step.restored:
             self._restore()
         elif self.learns:
             self._move(points)

@@ -55,7 +55,7 @@ class Learning:
     warmup: float = 0.05
     paired: bool = False
     period_steps: int = 10
-    hold_steps: int = 50
+    hold_steps: int = 20
     sample_every: int = 8
 
     def __post_init__(self) -> None:
@@ -96,7 +96,7 @@ def learning_of(name: str) -> Learning | None:
         "bf16": Learning("fixed", mantissa_start=7, exponent_start=8, rounding=NEAREST),
         "qm": Learning("quantum"),
         "qm+qe": Learning("quantum", exponent=True),
-        "bitchop": Learning("bitchop", rounding=NEAREST, exponent_floor=8),
+        "bitchop": Learning("bitchop", rounding=NEAREST, period_steps=1),
         "bitwave": Learning("bitwave", rounding=NEAREST, mantissa_floor=2),
         "bitwave-paired": Learning("bitwave", rounding=NEAREST, paired=True, period_steps=20),
         "bitpruning": Learning("bitpruning", gamma=0.02, rate=10, mantissa_start=8),

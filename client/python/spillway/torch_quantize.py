@@ -31,7 +31,7 @@ from . import _kernels
 from ._entry import Demand
 from ._footprint import storage_of
 from ._kernels import FULL, Widths
-from ._learners import Fixed, PerTensor
+from ._learners import Fixed, LossDriven, PerTensor, Step
 from ._learning import Learning, learning_of
 from ._points import Point, Quantise, Relu, Softmax, can_quantise, slopes_of, wider_difference
 from ._run import Run
@@ -111,6 +111,8 @@ class Quantized:
 
     def mean_bits(self) -> tuple[float, float]:
         """Mantissa and exponent bits, each tensor weighed by its values."""
+        if self.learning.saved_only:
+            return tuple(map(float, self._saved_widths()))  # type: ignore[return-value]
         learned = [bits for bits in self.bits() if not bits.lossless]
         values = sum(bits.values for bits in learned) or 1
         mantissa = sum(bits.values * bits.mantissa for bits in learned) / values
@@ -136,7 +138,14 @@ class Quantized:
         if not self._inside or not can_quantise(tensor):
             # Of the loss, or no values at all: nothing that a bitlength was found for.
             return Demand("lossless", label="other")
-        return Demand(self._saved_format() if self.learning.saved_only else "lossless")
+        return self._demand_saved(tensor) if self.learning.saved_only else Demand("lossless")
+
+    def _demand_saved(self, tensor: torch.Tensor) -> Demand:
+        demand = Demand(self._saved_format())
+        self._note(tensor, demand)
+        if self.learning.format is None:
+            self._account_widths(tensor.numel(), bool((tensor < 0).any()), self._saved_widths())
+        return demand
 
     def detach(self) -> None:
         """Takes everything out of the model again. What autograd holds stays good."""
@@ -285,9 +294,8 @@ class Quantized:
         known, step = point.codings.get(widths, ("", 0))
         if known and self.run.step < step + _LOOK_AGAIN:
             return known
-        sign = int(bool((quantised < 0).any())) if point.signed else 0
         exponent, mantissa = widths.exponent, widths.mantissa
-        candidates = ("lossless", f"sfp-{sign}-x-{mantissa}", f"sfp-{sign}-{exponent}-{mantissa}")
+        candidates = ("lossless", f"sfp-0-x-{mantissa}", f"sfp-0-{exponent}-{mantissa}")
         smallest = min(candidates, key=lambda format: _kernels.stored_bytes(quantised, format))
         point.codings[widths] = smallest, self.run.step
         return smallest
@@ -350,10 +358,9 @@ class Quantized:
 
     def _account(self, point: Point, x: torch.Tensor, kept: bool) -> None:
         """Adds what the tensor costs by the cost function: widths, and 128 bits of metadata; no exponent coding."""
-        width = int(point.signed) + point.drawn.mantissa + point.drawn.exponent
         # The part that learning keeps is one bit of each kind wider.
-        self.plain_bits += x.numel() * (width + (2 / self._every(x) if kept else 0)) + 128
-        self.point_values += x.numel()
+        more = 2 / self._every(x) if kept else 0.0
+        self._account_widths(x.numel(), point.signed, point.drawn, more)
 
     def _account_exact(self, x: torch.Tensor) -> None:
         """The same for a tensor that stays as it is: at the smallest widths that hold its values exactly."""
@@ -361,9 +368,11 @@ class Quantized:
         if self._exact is None or not _holds(x, self._exact):
             mantissa = next(m for m in range(FULL[x.dtype][0] + 1) if _holds(x, Widths(m, FULL[x.dtype][1])))
             self._exact = next(w for e in range(1, 9) if _holds(x, w := Widths(mantissa, e)) or e == FULL[x.dtype][1])
-        sign = int(bool((x < 0).any()))
-        self.plain_bits += x.numel() * (sign + self._exact.mantissa + self._exact.exponent) + 128
-        self.point_values += x.numel()
+        self._account_widths(x.numel(), bool((x < 0).any()), self._exact)
+
+    def _account_widths(self, values: int, signed: bool, widths: Widths, more: float = 0.0) -> None:
+        self.plain_bits += values * (signed + widths.mantissa + widths.exponent + more) + 128
+        self.point_values += values
 
     def _bits_of(self, point: Point) -> tuple[float, float]:
         if isinstance(self._learner, PerTensor) and point.values:
@@ -373,7 +382,11 @@ class Quantized:
     def _saved_format(self) -> str:
         by = self.learning
         suffix = "-rne" if by.rounding == _kernels.NEAREST else ""
-        return by.format or f"sfp-1-{int(by.exponent_start)}-{int(by.mantissa_start)}{suffix}"
+        # No sign bit where no value needs one: what has signs keeps them.
+        return by.format or f"sfp-0-{int(by.exponent_start)}-{int(by.mantissa_start)}{suffix}"
+
+    def _saved_widths(self) -> Widths:
+        return Widths(int(self.learning.mantissa_start), int(self.learning.exponent_start))
 
     # Between steps
 
@@ -382,7 +395,20 @@ class Quantized:
         total = sum(point.values for point in points if not point.lossless) or 1
         for point in points:
             point.share = 0.0 if point.lossless else point.values / total
-        self._learner.end_step(points, loss, lr, restored)
+        at = None if probe is None else lambda widths: self._probe(widths, probe)
+        self._learner.end_step(points, Step(self.run.step, loss, lr, restored, at))
+
+    def _probe(self, widths: Widths, loss_of: Callable[[], object]) -> float:
+        """A loss at other widths. Running statistics of the network are put back, as if nobody had asked."""
+        kept = [(buffer, buffer.clone()) for buffer in self.model.buffers()]
+        self._probing = widths
+        try:
+            with torch.no_grad():
+                return float(loss_of())  # type: ignore[arg-type]
+        finally:
+            self._probing = None
+            for buffer, value in kept:
+                buffer.copy_(value)
 
 
 def _weight_back(module: nn.Module, inputs: tuple, output: object) -> None:
@@ -401,10 +427,9 @@ def _plain(function: type, x: torch.Tensor, *extra: object) -> torch.Tensor:
     return torch.relu(x) if function is Relu else torch.softmax(x, *extra)  # type: ignore[arg-type]
 
 
-def _learner_of(learning: Learning, run: Run) -> Fixed | PerTensor:
-    if learning.learner in ("quantum", "bitpruning"):
-        return PerTensor(learning, run)
-    return Fixed(learning, run)
+def _learner_of(learning: Learning, run: Run) -> Fixed | LossDriven | PerTensor:
+    kinds = {"quantum": PerTensor, "bitpruning": PerTensor, "bitchop": LossDriven, "bitwave": LossDriven}
+    return kinds.get(learning.learner, Fixed)(learning, run)
 
 
 def quantize(model: nn.Module, policy: Learning | str, run: Run) -> Quantized | None:
