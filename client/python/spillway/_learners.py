@@ -186,8 +186,9 @@ class PerTensor:
             self._optimizer = torch.optim.Adam([self._n], lr=rate or 0.02, betas=(0.9, 0.98))
         else:
             mean_share = 1 / len(learned)
-            fall = 5 / max(self._by.gamma * mean_share * 0.1 * max(self._run.steps, 100), 1e-9)
-            self._optimizer = torch.optim.SGD([self._n], lr=rate or fall)
+            steps = self._by.fall * max(self._run.steps, 100)
+            five_bits = 5 / max(self._by.gamma * mean_share * steps, 1e-9)
+            self._optimizer = torch.optim.SGD([self._n], lr=rate or five_bits)
         return self._optimizer
 
     def _freeze(self) -> None:

@@ -29,7 +29,7 @@ class Learning:
     rounding     0 truncation, 1 to nearest even
     gamma        quantum, bitpruning: the loss that a bit of mean bitlength may cost
     optimizer    of n: "sgd", or "adam"
-    rate         of that optimizer; 0 makes SGD fall by five bits in the first tenth of the run, and Adam's 0.02
+    rate         of that optimizer; 0 makes SGD fall by five bits in a share `fall` of the run, and Adam's 0.02
     sample_every quantum, bitpruning: the gradient of n is of every so many-th sample
     others       as in a policy's text
     """
@@ -43,6 +43,7 @@ class Learning:
     gamma: float = 0.1
     optimizer: str = "sgd"
     rate: float = 0.0
+    fall: float = 0.1
     mantissa_start: float = 7.0
     mantissa_floor: float = 1.0
     exponent_start: float = 8.0
@@ -65,8 +66,8 @@ class Learning:
             raise ValueError("gamma and rate must not be negative, and max_step_bits must be positive")
         if self.sample_every < 1 or self.period_steps < 1:
             raise ValueError("sample_every and period_steps are 1 at least")
-        if not 0 < self.freeze_at <= 1:
-            raise ValueError("freeze_at is a share of the run: above 0, at most 1")
+        if not (0 < self.freeze_at <= 1 and 0 < self.fall <= 1):
+            raise ValueError("freeze_at and fall are shares of the run: above 0, at most 1")
         if self.optimizer not in ("sgd", "adam"):
             raise ValueError(f"unknown optimizer {self.optimizer!r}: sgd or adam")
         if self.saved_only and self.learner != "fixed":
@@ -94,8 +95,8 @@ def learning_of(name: str) -> Learning | None:
         return None
     named = {
         "bf16": Learning("fixed", mantissa_start=7, exponent_start=8, rounding=NEAREST),
-        "qm": Learning("quantum"),
-        "qm+qe": Learning("quantum", exponent=True),
+        "qm": Learning("quantum", gamma=0.15),
+        "qm+qe": Learning("quantum", exponent=True, gamma=0.2, fall=0.05),
         "bitchop": Learning("bitchop", rounding=NEAREST, period_steps=1),
         "bitwave": Learning("bitwave", rounding=NEAREST, mantissa_floor=2),
         "bitwave-paired": Learning("bitwave", rounding=NEAREST, paired=True, period_steps=20),

@@ -358,8 +358,9 @@ class Quantized:
 
     def _account(self, point: Point, x: torch.Tensor, kept: bool) -> None:
         """Adds what the tensor costs by the cost function: widths, and 128 bits of metadata; no exponent coding."""
-        # The part that learning keeps is one bit of each kind wider.
-        more = 2 / self._every(x) if kept else 0.0
+        # The part that learning keeps is one bit wider, of each kind that is not whole.
+        wider = sum(floor < full for floor, full in zip(point.floor, FULL[x.dtype]))
+        more = wider / self._every(x) if kept else 0.0
         self._account_widths(x.numel(), point.signed, point.drawn, more)
 
     def _account_exact(self, x: torch.Tensor) -> None:
