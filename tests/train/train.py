@@ -172,16 +172,17 @@ def counts(training: Training, stats: object) -> dict:
     return {
         "raw": sum(landed.raw_bytes for landed in tensors),
         "stored": sum(landed.stored_bytes for landed in ours.values()),
-        "plain": quantized.plain_bits if quantized else 0.0,
-        "values": quantized.point_values if quantized else 0,
+        "plain": quantized.account.bits if quantized else 0.0,
+        "values": quantized.account.values if quantized else 0,
     }
 
 
-def ratios(part: dict) -> dict:
-    return {
-        "footprint": part["raw"] / part["stored"] if part["stored"] else 1.0,
-        "footprint_plain": 32 * part["values"] / part["plain"] if part["plain"] else 1.0,
-    }
+def ratios(training: Training, part: dict) -> dict:
+    stored = part["raw"] / part["stored"] if part["stored"] else 1.0
+    plain = 32 * part["values"] / part["plain"] if part["plain"] else 1.0
+    # Formats of codes and scales have no exponents that could be coded on top.
+    codes = training.quantized is not None and training.quantized.learning.format is not None
+    return {"footprint": stored, "footprint_plain": stored if codes else plain}
 
 
 def epochs(training: Training, client: spillway.Client | None) -> dict:
@@ -214,8 +215,8 @@ def epochs(training: Training, client: spillway.Client | None) -> dict:
             "accuracy": accuracy,
             "mantissa_bits": mantissa,
             "exponent_bits": exponent,
-            "cumulative": ratios(training.totals),
-            **ratios(part),
+            "cumulative": ratios(training, training.totals),
+            **ratios(training, part),
             "frozen": bool(training.quantized and training.quantized.frozen),
             "restored": training.restored,
             "failures": offload.stats.failures if offload else 0,
@@ -230,7 +231,7 @@ def epochs(training: Training, client: spillway.Client | None) -> dict:
 
 
 def result_of(training: Training, line: dict) -> dict:
-    total = ratios(training.totals)
+    total = ratios(training, training.totals)
     return {
         "footprint_plain": total["footprint_plain"],
         "footprint": total["footprint"],

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from ._session import Session
 
 
+_LOSSLESS = ("lossless", "raw", "rans", "window", "gecko", "fpraker")
+
+
 class Outcome(NamedTuple):
     """What the daemon says of a put."""
 
@@ -49,12 +52,23 @@ class Payload:
 
 
 class Demand(NamedTuple):
-    """How one tensor is stored: a format, or None for the daemon's policy; its kind, by which policies select; and under
-    which label the bytes are counted, or "" for the kind."""
+    """How one tensor is stored.
+
+    format  None leaves it to the daemon's policy
+    kind    by which policies select
+    label   under which the bytes are counted; "" for the kind
+    exact   the format loses nothing of these values, as when they are what it gives back
+    """
 
     format: str | None = None
     kind: str = "activation"
     label: str = ""
+    exact: bool = False
+
+    @property
+    def lossy(self) -> bool:
+        """Whether what comes back may be another value."""
+        return not self.exact and self.format is not None and not self.format.startswith(_LOSSLESS)
 
 
 class Flight:
@@ -93,12 +107,14 @@ class Retired(NamedTuple):
 class Entry:
     """One object in the daemon: a run of a storage's elements as they were when it was made. Freed when it dies."""
 
-    def __init__(self, session: Session, traits: Traits, name: str) -> None:
+    def __init__(self, session: Session, traits: Traits, name: str, lossy: bool) -> None:
         # Assignments only: an entry that counts must not fail half-way.
         self.session = session
         self.name = name
         self.key, self.dtype, self.device, self.first, self.watch, self.fingerprint, self.storage = traits
         self.flight: Flight | None = None
+        # Who asks gets what the format leaves of the values, even where the values still are at hand.
+        self.lossy = lossy
 
     def holds(self, tensor: torch.Tensor, extent: Extent) -> bool:
         """Whether what the tensor shows of this run is what the daemon was given."""

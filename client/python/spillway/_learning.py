@@ -60,6 +60,8 @@ class Learning:
     sample_every: int = 8
 
     def __post_init__(self) -> None:
+        if not (0 <= self.mantissa_start <= 23 and 1 <= self.exponent_start <= 8):
+            raise ValueError("no type has more than 23 mantissa bits or 8 exponent bits, or no exponent bit")
         if self.learner not in LEARNERS:
             raise ValueError(f"unknown learner {self.learner!r}: there are {', '.join(LEARNERS)}")
         if not (self.gamma >= 0 and self.rate >= 0 and self.max_step_bits > 0):
@@ -72,6 +74,15 @@ class Learning:
             raise ValueError(f"unknown optimizer {self.optimizer!r}: sgd or adam")
         if self.saved_only and self.learner != "fixed":
             raise ValueError("with a forward pass of full precision the loss says nothing of bitlengths: use fixed ones")
+
+    @property
+    def format_mantissa(self) -> int:
+        """Mantissa bits of the format, or those of its integers."""
+        name = self.format or ""
+        if match := re.match(r"bm(\d)", name):
+            return {"8": 5, "6": 3, "5": 2, "4": 1}[match[1]]
+        match = re.search(r"m(\d+)", name.removeprefix("mx")) or re.search(r"(\d+)", name)
+        return int(match[1]) if match else 0
 
     def but(self, **changes: object) -> Learning:
         return replace(self, **changes)

@@ -93,7 +93,8 @@ class LossLearner:
 
     def save(self) -> bytes:
         state = ctypes.create_string_buffer(_STATE_CAP)
-        return state.raw[: lib.sw_loss_learner_save(self._handle, state)]
+        length = lib.sw_loss_learner_save(self._handle, state)
+        return state.raw[:length]
 
     def load(self, state: bytes) -> None:
         err = _native.Error()

@@ -115,6 +115,8 @@ class Session:
     def fetch(self, entry: Entry, extent: Extent) -> torch.Tensor:
         """A run of the entry's elements on the original's device: in fresh memory, or where they still are."""
         try:
+            if entry.lossy and entry.flight:
+                self._arrive(entry.flight)
             held = entry.held(extent)
             return (self._fetch(entry, extent) if held is None else held).to(entry.device)
         except errors.SpillwayError as error:
@@ -204,7 +206,7 @@ class Session:
             if self._ended.is_set():
                 return "closed"
             self._serial += 1
-            entry = Entry(self, traits, f"{self._prefix}/{self._serial}")
+            entry = Entry(self, traits, f"{self._prefix}/{self._serial}", demand.lossy)
             # Whatever happens from here on, the entry's end is announced by its finalizer.
             self._live += 1
         # Row-major tensors go with their shape, for formats that look at rows; anything else is a run of elements.
@@ -249,6 +251,12 @@ class Session:
                 return
             if self._take_off(flight):
                 self._land(flight)
+
+    def _arrive(self, flight: Flight) -> None:
+        """Waits for a put to end. What has failed stays here as it is."""
+        flight.ticket.wait()
+        if self._take_off(flight):
+            self._land(flight)
 
     def _take_off(self, flight: Flight) -> bool:
         """Takes the flight off the window. True for the one thread that found it there."""

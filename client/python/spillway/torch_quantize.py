@@ -28,6 +28,7 @@ from torch import nn
 from torch.multiprocessing.reductions import StorageWeakRef
 
 from . import _kernels
+from ._account import Account
 from ._entry import Demand
 from ._footprint import storage_of
 from ._kernels import FULL, Widths
@@ -51,6 +52,9 @@ _TAKES = (
 # Layers whose weights are worth their bits; those of norms are vectors.
 _WEIGHTS = (nn.modules.conv._ConvNd, nn.Linear)
 
+
+# Bits of the integers that BitPruning's differences are kept in.
+_KEPT_INTEGER = 6
 
 # A tensor's coding is chosen anew after so many steps.
 _LOOK_AGAIN = 100
@@ -89,12 +93,9 @@ class Quantized:
         self._set_in: dict[str, int] = {}
         self._inside = False
         self._probing: Widths | None = None
-        # Widths that hold the network's input.
-        self._exact: Widths | None = None
         self._hooks: list = []
         self._replaced: list[nn.Module] = []
-        self.plain_bits = 0.0
-        self.point_values = 0
+        self.account = Account()
         self._attach()
         run._join(self)
 
@@ -111,6 +112,8 @@ class Quantized:
 
     def mean_bits(self) -> tuple[float, float]:
         """Mantissa and exponent bits, each tensor weighed by its values."""
+        if self.learning.format is not None:
+            return float(self.learning.format_mantissa), 0.0
         if self.learning.saved_only:
             return tuple(map(float, self._saved_widths()))  # type: ignore[return-value]
         learned = [bits for bits in self.bits() if not bits.lossless]
@@ -144,7 +147,7 @@ class Quantized:
         demand = Demand(self._saved_format())
         self._note(tensor, demand)
         if self.learning.format is None:
-            self._account_widths(tensor.numel(), bool((tensor < 0).any()), self._saved_widths())
+            self.account.widths(tensor.numel(), bool((tensor < 0).any()), self._saved_widths())
         return demand
 
     def detach(self) -> None:
@@ -203,7 +206,7 @@ class Quantized:
             if isinstance(tensor, torch.Tensor) and not tensor.requires_grad:
                 self._note(tensor, Demand("lossless", label="" if can_quantise(tensor) else "other"))
                 if can_quantise(tensor) and module.training and self._probing is None:
-                    self._account_exact(tensor)
+                    self.account.exact(tensor)
 
     def _leave(self, module: nn.Module, inputs: tuple, output: object) -> None:
         self._inside = False
@@ -273,6 +276,19 @@ class Quantized:
             self._account(point, x, kept is not None)
         return quantised, kept
 
+    def _account(self, point: Point, x: torch.Tensor, kept: bool) -> None:
+        if self._integers:
+            self.account.add(x.numel(), point.drawn.mantissa + (_KEPT_INTEGER / self._every(x) if kept else 0.0))
+            return
+        # The part that learning keeps is one bit wider, of each kind that is not whole.
+        wider = sum(floor < full for floor, full in zip(point.floor, FULL[x.dtype]))
+        self.account.widths(x.numel(), point.signed, point.drawn, wider / self._every(x) if kept else 0.0)
+
+    @property
+    def _repeats(self) -> bool:
+        """Whether the format gives back its own values: those with a scale of the tensor's may not, to the last bit."""
+        return (self.learning.format or "").startswith("bm")
+
     @property
     def _integers(self) -> bool:
         return self.learning.learner == "bitpruning"
@@ -280,7 +296,7 @@ class Quantized:
     def _apply_widths(self, point: Point, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
         widths = point.drawn if self._probing is None else _cut(self._probing, FULL[x.dtype])
         quantised, found = _kernels.quantise(x, widths, self.learning.rounding)
-        self._note(quantised, Demand(self._coding(point, quantised, widths), point.kind))
+        self._note(quantised, Demand(self._coding(point, quantised, widths), point.kind, exact=True))
         point.e_max = found.e_max if widths.exponent < FULL[x.dtype][1] else -1
         if point.kind == "weight" or not self._learns():
             return quantised, None
@@ -308,14 +324,14 @@ class Quantized:
         part = x[:: self._every(x)].contiguous()
         low = _kernels.as_integers(part, point.floor.mantissa)
         kept = _kernels.as_integers(part, min(16, point.floor.mantissa + 1)).sub_(low)
-        self._note(kept, Demand("int6", point.kind, "learning"))
+        self._note(kept, Demand(f"int{_KEPT_INTEGER}", point.kind, "learning"))
         return mixed, kept
 
     def _apply_format(self, point: Point, x: torch.Tensor) -> torch.Tensor:
         assert self.learning.format is not None
         seed = hash((self.run.seed, point.index, self.run.step)) & (2**63 - 1)
         quantised = _kernels.through_format(x, self.learning.format, seed)
-        self._note(quantised, Demand(self.learning.format, point.kind))
+        self._note(quantised, Demand(self.learning.format, point.kind, exact=self._repeats))
         return quantised
 
     def learn(self, point: Point, gradient: torch.Tensor, quantised: torch.Tensor, kept: torch.Tensor) -> None:
@@ -356,25 +372,6 @@ class Quantized:
     def _every(self, x: torch.Tensor) -> int:
         return self.learning.sample_every if x.dim() > 1 and len(x) > 1 else 1
 
-    def _account(self, point: Point, x: torch.Tensor, kept: bool) -> None:
-        """Adds what the tensor costs by the cost function: widths, and 128 bits of metadata; no exponent coding."""
-        # The part that learning keeps is one bit wider, of each kind that is not whole.
-        wider = sum(floor < full for floor, full in zip(point.floor, FULL[x.dtype]))
-        more = wider / self._every(x) if kept else 0.0
-        self._account_widths(x.numel(), point.signed, point.drawn, more)
-
-    def _account_exact(self, x: torch.Tensor) -> None:
-        """The same for a tensor that stays as it is: at the smallest widths that hold its values exactly."""
-        x = x.contiguous()
-        if self._exact is None or not _holds(x, self._exact):
-            mantissa = next(m for m in range(FULL[x.dtype][0] + 1) if _holds(x, Widths(m, FULL[x.dtype][1])))
-            self._exact = next(w for e in range(1, 9) if _holds(x, w := Widths(mantissa, e)) or e == FULL[x.dtype][1])
-        self._account_widths(x.numel(), bool((x < 0).any()), self._exact)
-
-    def _account_widths(self, values: int, signed: bool, widths: Widths, more: float = 0.0) -> None:
-        self.plain_bits += values * (signed + widths.mantissa + widths.exponent + more) + 128
-        self.point_values += values
-
     def _bits_of(self, point: Point) -> tuple[float, float]:
         if isinstance(self._learner, PerTensor) and point.values:
             return self._learner.n_of(point)
@@ -414,10 +411,6 @@ class Quantized:
 
 def _weight_back(module: nn.Module, inputs: tuple, output: object) -> None:
     module.__dict__.pop("weight", None)
-
-
-def _holds(x: torch.Tensor, widths: Widths) -> bool:
-    return torch.equal(_kernels.quantise(x, widths)[0], x)
 
 
 def _cut(widths: Widths, full: tuple[int, int]) -> Widths:
