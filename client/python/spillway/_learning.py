@@ -106,8 +106,8 @@ def learning_of(name: str) -> Learning | None:
         return None
     named = {
         "bf16": Learning("fixed", mantissa_start=7, exponent_start=8, rounding=NEAREST),
-        "qm": Learning("quantum", gamma=0.15),
-        "qm+qe": Learning("quantum", exponent=True, gamma=0.2, fall=0.05),
+        "qm": Learning("quantum"),
+        "qm+qe": Learning("quantum", exponent=True, fall=0.05),
         "bitchop": Learning("bitchop", rounding=NEAREST, period_steps=1),
         "bitwave": Learning("bitwave", rounding=NEAREST, mantissa_floor=2),
         "bitwave-paired": Learning("bitwave", rounding=NEAREST, paired=True, period_steps=20),
