@@ -19,7 +19,6 @@ of Schroedinger's FP (arXiv 2204.13666) and BitPruning (arXiv 2002.03090).
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -34,37 +33,17 @@ from ._footprint import storage_of
 from ._kernels import FULL, Widths
 from ._learners import Fixed, LossDriven, PerTensor, Step
 from ._learning import Learning, learning_of
-from ._points import Point, Quantise, Relu, Softmax, can_quantise, slopes_of, wider_difference
+from ._places import Places, Tap
+from ._points import Point, can_quantise, slopes_of, wider_difference
 from ._run import Run
 
 __all__ = ["Learning", "PointBits", "Quantized", "Run", "Tap", "learning_of", "quantize"]
-
-# Layers whose backward pass needs what came in.
-_TAKES = (
-    nn.modules.conv._ConvNd,
-    nn.Linear,
-    nn.modules.batchnorm._BatchNorm,
-    nn.LayerNorm,
-    nn.GroupNorm,
-    nn.GELU,
-    nn.SiLU,
-)
-# Layers whose weights are worth their bits; those of norms are vectors.
-_WEIGHTS = (nn.modules.conv._ConvNd, nn.Linear)
-
 
 # Bits of the integers that BitPruning's differences are kept in.
 _KEPT_INTEGER = 6
 
 # A tensor's coding is chosen anew after so many steps.
 _LOOK_AGAIN = 100
-
-
-class Tap(nn.Module):
-    """An identity: quantize() quantises what passes. For what no layer shows, as the operands of attention."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x
 
 
 class PointBits(NamedTuple):
@@ -88,15 +67,11 @@ class Quantized:
         self.points: dict[str, Point] = {}
         self._learner = _learner_of(learning, run)
         # Storages of this step that are quantised, and how they are to be stored.
-        self._demands: dict[int, tuple[StorageWeakRef, Demand]] = {}
-        self._calls: Counter = Counter()
+        self._demands: dict[int, tuple[StorageWeakRef, int, Demand]] = {}
         self._set_in: dict[str, int] = {}
-        self._inside = False
         self._probing: Widths | None = None
-        self._hooks: list = []
-        self._replaced: list[nn.Module] = []
         self.account = Account()
-        self._attach()
+        self._places = Places(self, learning.saved_only)
         run._join(self)
 
     @property
@@ -135,10 +110,9 @@ class Quantized:
 
     def demand(self, tensor: torch.Tensor) -> Demand:
         """For offload's `format`: how this tensor is to be stored."""
-        reference, demand = self._demands.get(storage_of(tensor)._cdata, (None, None))
-        if reference is not None and not reference.expired():
-            return demand
-        if not self._inside or not can_quantise(tensor):
+        if noted := self._noted(tensor):
+            return noted
+        if not self._places.inside or not can_quantise(tensor):
             # Of the loss, or no values at all: nothing that a bitlength was found for.
             return Demand("lossless", label="other")
         return self._demand_saved(tensor) if self.learning.saved_only else Demand("lossless")
@@ -152,12 +126,7 @@ class Quantized:
 
     def detach(self) -> None:
         """Takes everything out of the model again. What autograd holds stays good."""
-        for hook in self._hooks:
-            hook.remove()
-        for module in self._replaced:
-            module.__dict__.pop("forward", None)
-            module.__dict__.pop("weight", None)
-        self._hooks, self._replaced = [], []
+        self._places.detach()
 
     def state_dict(self) -> dict:
         points = [(p.name, p.kind, p.values, p.share, p.signed, p.lossless) for p in self.points.values()]
@@ -166,97 +135,40 @@ class Quantized:
     def load_state_dict(self, state: dict) -> None:
         self.points = {}
         for name, kind, values, share, signed, lossless in state["points"]:
-            point = self._point(name, kind)
+            point = self.point(name, kind)
             point.values, point.share, point.signed, point.lossless = values, share, signed, lossless
         self._learner.load_state_dict(state["learner"])
 
-    # Into the model
+    # For the places in the model
 
-    def _attach(self) -> None:
-        self._hooks.append(self.model.register_forward_pre_hook(self._enter))
-        self._hooks.append(self.model.register_forward_hook(self._leave))
-        if self.learning.saved_only:
-            return
-        for name, module in self.model.named_modules():
-            self._attach_to(name or type(module).__name__, module)
-
-    def _attach_to(self, name: str, module: nn.Module) -> None:
-        if isinstance(module, nn.ReLU):
-            self._replace(module, lambda x: self._through(x, f"{name}.out", Relu))
-        elif isinstance(module, nn.Softmax):
-            self._replace(module, lambda x: self._through(x, f"{name}.out", Softmax, module.dim))
-        elif isinstance(module, Tap):
-            self._replace(module, lambda x: self._through(x, f"{name}.out", Quantise))
-        elif isinstance(module, _TAKES):
-            if isinstance(module, _WEIGHTS):
-                self._replaced.append(module)
-                self._hooks.append(module.register_forward_hook(_weight_back))
-            self._hooks.append(module.register_forward_pre_hook(lambda m, inputs: self._before(name, m, inputs)))
-
-    def _replace(self, module: nn.Module, forward: Callable) -> None:
-        module.forward = forward  # type: ignore[method-assign]
-        self._replaced.append(module)
-
-    def _enter(self, module: nn.Module, inputs: tuple) -> None:
-        self._inside = True
-        self._calls.clear()
+    def begin(self, inputs: tuple) -> None:
+        """A forward pass begins. What the network is given is no result of ours: no gradient tells what it is worth."""
         self._demands.clear()
         for tensor in inputs:
-            # What the network is given is no result of ours: no gradient tells what it is worth.
-            if isinstance(tensor, torch.Tensor) and not tensor.requires_grad:
-                self._note(tensor, Demand("lossless", label="" if can_quantise(tensor) else "other"))
-                if can_quantise(tensor) and module.training and self._probing is None:
-                    self.account.exact(tensor)
+            if not isinstance(tensor, torch.Tensor) or tensor.requires_grad:
+                continue
+            self._note(tensor, Demand("lossless", label="" if can_quantise(tensor) else "other"))
+            if can_quantise(tensor) and self.model.training and self._probing is None:
+                self.account.exact(tensor)
 
-    def _leave(self, module: nn.Module, inputs: tuple, output: object) -> None:
-        self._inside = False
-
-    def _before(self, name: str, module: nn.Module, inputs: tuple) -> tuple:
-        if isinstance(module, _WEIGHTS):
-            self._quantise_weight(name, module)
-        return (self._through(inputs[0], f"{name}.in", Quantise), *inputs[1:])
-
-    def _quantise_weight(self, name: str, module: nn.Module) -> None:
-        weight = module._parameters.get("weight")
-        if weight is None or not can_quantise(weight) or not weight.requires_grad:
-            return
-        # Found before the parameter, which stays what it is, with its place in the state.
-        module.__dict__["weight"] = Quantise.apply(weight, self._point(f"{name}.weight", "weight"))
-
-    def _through(self, x: torch.Tensor, name: str, function: type, *extra: object) -> torch.Tensor:
-        """What a point makes of a tensor. One that is quantised already passes."""
-        quantises = function is Quantise
-        if not can_quantise(x) or (quantises and self._is_quantised(x)):
-            return x if quantises else _plain(function, x, *extra)
-        self._calls[name] += 1
-        place = name if self._calls[name] == 1 else f"{name}#{self._calls[name]}"
-        point = self._known(place, x)
-        if point is None or point.lossless:
-            return x if quantises else _plain(function, x, *extra)
-        return function.apply(x, point, *extra)
-
-    def _known(self, place: str, x: torch.Tensor) -> Point | None:
-        """The point of this place. Outside training no new ones are made, for there it is not seen whether gradients
-        reach them."""
-        if place in self.points or torch.is_grad_enabled():
-            point = self._point(place, "activation")
-            if torch.is_grad_enabled() and point.values == 0:
-                point.lossless = not x.requires_grad
-            return point
-        return None
-
-    def _point(self, name: str, kind: str) -> Point:
+    def point(self, name: str, kind: str) -> Point:
         if name not in self.points:
             self.points[name] = Point(self, name, kind, len(self.points))
         return self.points[name]
 
-    def _is_quantised(self, x: torch.Tensor) -> bool:
-        reference, _ = self._demands.get(storage_of(x)._cdata, (None, None))
-        return reference is not None and not reference.expired()
+    def is_quantised(self, x: torch.Tensor) -> bool:
+        return self._noted(x) is not None
+
+    def _noted(self, tensor: torch.Tensor) -> Demand | None:
+        """What holds for a tensor's storage, unless it was written since: its values may then be any."""
+        found = self._demands.get(storage_of(tensor)._cdata)
+        if found is None or found[0].expired() or found[1] != _version_of(tensor):
+            return None
+        return found[2]
 
     def _note(self, tensor: torch.Tensor, demand: Demand) -> None:
         storage = storage_of(tensor)
-        self._demands[storage._cdata] = (StorageWeakRef(storage), demand)
+        self._demands[storage._cdata] = (StorageWeakRef(storage), _version_of(tensor), demand)
 
     # At a point
 
@@ -409,16 +321,12 @@ class Quantized:
                 buffer.copy_(value)
 
 
-def _weight_back(module: nn.Module, inputs: tuple, output: object) -> None:
-    module.__dict__.pop("weight", None)
+def _version_of(tensor: torch.Tensor) -> int:
+    return 0 if tensor.is_inference() else tensor._version
 
 
 def _cut(widths: Widths, full: tuple[int, int]) -> Widths:
     return Widths(min(widths.mantissa, full[0]), min(widths.exponent, full[1]))
-
-
-def _plain(function: type, x: torch.Tensor, *extra: object) -> torch.Tensor:
-    return torch.relu(x) if function is Relu else torch.softmax(x, *extra)  # type: ignore[arg-type]
 
 
 def _learner_of(learning: Learning, run: Run) -> Fixed | LossDriven | PerTensor:
