@@ -21,6 +21,8 @@ its own on a private socket. Prints one line per figure: name, value, unit, and 
           bitchop, bitwave, bitwave-paired, bitpruning
           bm8, bm6, bm5, bm4   Block Minifloat: forward, backward and gradients
           m2e3, m2e3-rne       constant bitlengths
+          ptq-int4, ptq-e4m3   no training: the FP32 run's network, with weights and activations in a format (the footprint
+                               is then that of the weights)
           saved-m1e4, mxfp8, mxfp6, mxfp4, group2, group4   only the saved copy is reduced
 
   --quick      fewer images and epochs: a smoke test, whose accuracy says little

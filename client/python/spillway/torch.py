@@ -25,6 +25,7 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from . import errors
 from ._entry import Demand
+from ._kernels import stored_bytes
 from ._footprint import reason_to_stay
 from ._handles import Kept, Spilled
 from ._opening import Opening
@@ -45,6 +46,7 @@ __all__ = [
     "learning_of",
     "offload",
     "quantize",
+    "stored_bytes",
 ]
 
 # Below this a round trip to the daemon costs more than the memory is worth.
