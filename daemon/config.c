@@ -222,7 +222,8 @@ __attribute__((format(printf, 2, 0))) static void note_error(cfg_t *cfg, const c
     if (sscanf(error_text + n, "no such option '%63[^']'", name) != 1)
         return;
     if (strcmp(cfg_name(cfg), "space") == 0)
-        snprintf(error_text + n, (size_t)(SW_CONFIG_ERROR_CAP - n), "a space has no option '%s': there is quota", name);
+        snprintf(error_text + n, (size_t)(SW_CONFIG_ERROR_CAP - n),
+                 "a space has no option '%s': there are quota and owner", name);
     else
         explain_unknown(name, error_text + n, (size_t)(SW_CONFIG_ERROR_CAP - n));
 }
@@ -240,25 +241,35 @@ static int check_option(cfg_t *cfg, cfg_opt_t *opt)
     return -1;
 }
 
-/* Reads `space "NAME" { quota = "8G" }` sections. */
+/* One section's values. */
+static bool read_space(struct sw_config_space *space, cfg_t *section)
+{
+    const char *name = cfg_title(section), *quota = cfg_getstr(section, "quota"), *owner = cfg_getstr(section, "owner");
+
+    if (!sw_space_name_valid(name) || !sw_value_size(quota ? quota : "0", &space->quota_bytes))
+        return false;
+    strcpy(space->name, name);
+    space->has_owner = owner != NULL;
+    return !owner || sw_value_user(owner, &space->owner_uid);
+}
+
+/* Reads `space "NAME" { quota = "8G" owner = "trainer" }` sections. */
 static bool read_spaces(struct sw_config *config, cfg_t *cfg, const char *path, char error[SW_CONFIG_ERROR_CAP])
 {
     for (unsigned i = 0; i < cfg_size(cfg, "space"); i++) {
         cfg_t *section = cfg_getnsec(cfg, "space", i);
-        const char *name = cfg_title(section), *quota = cfg_getstr(section, "quota");
-        struct sw_config_space *space = &config->spaces[config->space_count];
 
         if (config->space_count == SW_CONFIG_SPACES) {
             snprintf(error, SW_CONFIG_ERROR_CAP, "%s: more than %d spaces", path, SW_CONFIG_SPACES);
             return false;
         }
-        if (!sw_space_name_valid(name) || !sw_value_size(quota ? quota : "0", &space->quota_bytes)) {
+        if (!read_space(&config->spaces[config->space_count], section)) {
             snprintf(error, SW_CONFIG_ERROR_CAP,
-                     "%s:%d: space \"%s\": expected 1 to 64 of A-Z a-z 0-9 . _ - as its name, and quota = \"8G\"", path,
-                     section->line, name);
+                     "%s:%d: space \"%s\": expected 1 to 64 of A-Z a-z 0-9 . _ - as its name, quota = \"8G\", and as "
+                     "owner the name or uid of a user of this machine",
+                     path, section->line, cfg_title(section));
             return false;
         }
-        strcpy(space->name, name);
         config->space_count++;
     }
     return true;
@@ -276,7 +287,7 @@ static bool apply(struct sw_config *config, cfg_t *cfg)
 
 bool sw_config_read(struct sw_config *config, const char *path, char error[SW_CONFIG_ERROR_CAP])
 {
-    cfg_opt_t space[] = {CFG_STR("quota", NULL, CFGF_NODEFAULT), CFG_END()};
+    cfg_opt_t space[] = {CFG_STR("quota", NULL, CFGF_NODEFAULT), CFG_STR("owner", NULL, CFGF_NODEFAULT), CFG_END()};
     cfg_opt_t file[OPTION_COUNT + 2];
 
     for (size_t i = 0; i < OPTION_COUNT; i++)
@@ -394,6 +405,14 @@ static void print_value(const struct option *o, const struct sw_config *config)
     }
 }
 
+static void print_space(const struct sw_config_space *space)
+{
+    printf("space \"%s\" { quota = \"%llu\"", space->name, (unsigned long long)space->quota_bytes);
+    if (space->has_owner)
+        printf(" owner = \"%u\"", space->owner_uid);
+    printf(" }\n");
+}
+
 void sw_config_print(const struct sw_config *config)
 {
     for (size_t i = 0; i < OPTION_COUNT; i++) {
@@ -402,6 +421,5 @@ void sw_config_print(const struct sw_config *config)
         printf("\n");
     }
     for (size_t i = 0; i < config->space_count; i++)
-        printf("space \"%s\" { quota = \"%llu\" }\n", config->spaces[i].name,
-               (unsigned long long)config->spaces[i].quota_bytes);
+        print_space(&config->spaces[i]);
 }

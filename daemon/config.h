@@ -16,7 +16,9 @@
 
 struct sw_config_space {
     char name[65];
-    uint64_t quota_bytes;
+    uint64_t quota_bytes; /* 0: the default */
+    bool has_owner;       /* else the daemon's own user owns it */
+    uint32_t owner_uid;
 };
 
 struct sw_config {

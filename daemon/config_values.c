@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,4 +130,27 @@ bool sw_value_is_loopback(const char *host)
     if (inet_pton(AF_INET, host, &v4) == 1)
         return ntohl(v4.s_addr) >> 24 == 127;
     return inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+}
+
+/* A name of digits alone is a uid: no system makes users of such names. The last uid means none. */
+static bool uid_of(const char *text, uint32_t *uid)
+{
+    char *end;
+
+    errno = 0;
+    unsigned long long n = strtoull(text, &end, 10);
+    if (!isdigit((unsigned char)text[0]) || *end || errno != 0 || n >= UINT32_MAX)
+        return false;
+    *uid = (uint32_t)n;
+    return true;
+}
+
+bool sw_value_user(const char *text, uint32_t *uid)
+{
+    if (uid_of(text, uid))
+        return true;
+    const struct passwd *user = getpwnam(text);
+    if (user)
+        *uid = user->pw_uid;
+    return user != NULL;
 }

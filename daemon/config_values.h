@@ -15,6 +15,9 @@ bool sw_value_size(const char *text, uint64_t *bytes);
 /* "10s", "250ms", "2m"; a number alone means seconds. */
 bool sw_value_duration(const char *text, uint32_t *ms);
 
+/* A user of this machine by name, or a uid. */
+bool sw_value_user(const char *text, uint32_t *uid);
+
 /* "tcp:127.0.0.1:7411", "tcp:[::1]:7411", "tcp:7411" (loopback), or "none". Port 0: any free one. */
 bool sw_value_tcp(const char *text, char host[SW_CONFIG_HOST_CAP], uint16_t *port);
 

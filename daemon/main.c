@@ -46,6 +46,15 @@ static void make_socket_directory(const char *path)
         sw_log(SW_LOG_WARNING, "cannot make the socket's directory", "socket", path, "error", strerror(errno), NULL);
 }
 
+static int set_up_space(struct sw_engine *engine, const struct sw_config_space *space)
+{
+    int rc = sw_store_set_quota(engine->store, space->name, space->quota_bytes);
+
+    if (rc == 0 && space->has_owner)
+        rc = sw_runs_set_owner(engine->runs, space->name, space->owner_uid);
+    return rc;
+}
+
 static int start_engine(struct daemon *d, const struct sw_config *config)
 {
     const struct sw_kernels *kernels = sw_kernels_select(getenv("SPILLWAY_CPU_DISABLE"));
@@ -64,9 +73,9 @@ static int start_engine(struct daemon *d, const struct sw_config *config)
         return rc;
     }
     for (size_t i = 0; i < config->space_count && rc == 0; i++)
-        rc = sw_store_set_quota(d->engine.store, config->spaces[i].name, config->spaces[i].quota_bytes);
+        rc = set_up_space(&d->engine, &config->spaces[i]);
     if (rc < 0) {
-        sw_log(SW_LOG_ERROR, "cannot set a quota", "error", sw_status_text(rc), NULL);
+        sw_log(SW_LOG_ERROR, "cannot set up a space", "error", sw_status_text(rc), NULL);
         sw_engine_finish(&d->engine);
     }
     return rc;

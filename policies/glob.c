@@ -16,8 +16,8 @@ static const char *class_end(const char *glob, const char **why)
             *why = "a glob's [ is never closed: write [a-z], or [[] for the bracket itself";
             return NULL;
         }
-        if ((unsigned char)*at >= 0x80) {
-            *why = "a glob's [...] holds ASCII only: write ? for another character";
+        if (*at < ' ' || *at > '~') {
+            *why = "a glob's [...] holds printable ASCII only: write ? for another character";
             return NULL;
         }
         if (*at == '-' && at > first && at[1] != ']' && at[1] != '\0' && (unsigned char)at[-1] > (unsigned char)at[1]) {

@@ -31,13 +31,12 @@ static struct sw_widths full_widths(const struct sw_learner *l)
 
 static struct sw_widths start_widths(const struct sw_learner *l)
 {
-    struct sw_widths full = full_widths(l);
-    if (!sw_learner_moves_widths(l->params.kind))
-        return full;
-    return (struct sw_widths){
-        at_most(l->params.mantissa_start, full.mantissa),
-        at_most(l->params.exponent_start, full.exponent),
-    };
+    struct sw_widths widths = full_widths(l);
+    if (sw_learner_moves_widths(l->params.kind))
+        widths.mantissa = at_most(l->params.mantissa_start, widths.mantissa);
+    if (l->params.kind == SW_LEARNER_BITWAVE)
+        widths.exponent = at_most(l->params.exponent_start, widths.exponent);
+    return widths;
 }
 
 void sw_learner_init(struct sw_learner *l, const struct sw_learner_params *params, const struct sw_learner_run *run,

@@ -54,7 +54,7 @@ int sw_policy_plan(const struct sw_policy *policy, const struct sw_widths *width
         made = sw_plan_lossless();
     if (widths != NULL && sw_policy_format_moves(made.format))
         widths_set(&made, widths);
-    if (made.format == SW_FORMAT_SFP)
+    if (made.format == SW_FORMAT_SFP && fields != NULL)
         widths_cut(&made, fields);
     int rc = sw_plan_check(&made, dtype, why);
     if (rc == 0)

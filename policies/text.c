@@ -7,74 +7,32 @@
 #include <spillway/status.h>
 
 #include "policies/check.h"
-#include "policies/error.h"
 #include "policies/fields.h"
 #include "policies/text_names.h"
-#include "policies/yaml.h"
+#include "policies/text_reader.h"
 
-struct reader {
-    const struct sw_yaml *tree;
-    struct sw_policy_error *error;
-};
-
-typedef int read_fn(struct reader *r, const struct sw_yaml_node *node, void *into);
-
-/* A field that a mapping may have. */
-struct field {
-    const char *name;
-    read_fn *read;
-    size_t offset; /* in what the mapping is read into */
-};
-
-#define REFUSE(r, node, ...) sw_policy_refuse_at((r)->error, (node)->line, (node)->column, __VA_ARGS__)
-
-static const struct sw_yaml_node *child_first(const struct reader *r, const struct sw_yaml_node *node)
-{
-    return sw_yaml_at(r->tree, node->first);
-}
-
-static const struct sw_yaml_node *child_next(const struct reader *r, const struct sw_yaml_node *node)
-{
-    return sw_yaml_at(r->tree, node->next);
-}
-
-/* The scalar of a node, or NULL with *rc set. */
-static const char *scalar(struct reader *r, const struct sw_yaml_node *node, const char *instead, int *rc)
-{
-    if (node->type == SW_YAML_SCALAR && node->text[0] != '\0')
-        return node->text;
-    *rc = REFUSE(r, node, "%s: write %s", node->type == SW_YAML_SCALAR ? "nothing stands here" : "one value goes here",
-                 instead);
-    return NULL;
-}
-
-static int expect(struct reader *r, const struct sw_yaml_node *node, enum sw_yaml_type type, const char *instead)
-{
-    return node->type == type ? 0 : REFUSE(r, node, "%s", instead);
-}
-
-static int read_size(struct reader *r, const struct sw_yaml_node *node, void *into)
+static int read_size(struct sw_text_reader *r, const struct sw_yaml_node *node, void *into)
 {
     int rc = 0;
-    const char *text = scalar(r, node, "bytes, as in 4096 or 16K", &rc);
+    const char *text = sw_text_scalar(r, node, "bytes, as in 4096 or 16K", &rc);
     if (text != NULL && !sw_policy_size_parse(text, into))
         return REFUSE(r, node, "'" SW_SHOWN "' is no size: write bytes, as in 4096, 16K, 2M or 1G", text);
     return rc;
 }
 
-static int read_version(struct reader *r, const struct sw_yaml_node *node, void *into)
+static int read_version(struct sw_text_reader *r, const struct sw_yaml_node *node, void *into)
 {
     int rc = 0;
-    const char *text = scalar(r, node, "a whole number", &rc);
+    const char *text = sw_text_scalar(r, node, "a whole number", &rc);
     if (text != NULL && (strspn(text, "0123456789") != strlen(text) || !sw_policy_size_parse(text, into)))
         return REFUSE(r, node, "'" SW_SHOWN "' is no version: write a whole number, or leave the field out", text);
     return rc;
 }
 
-static int read_kind(struct reader *r, const struct sw_yaml_node *node, void *into)
+static int read_kind(struct sw_text_reader *r, const struct sw_yaml_node *node, void *into)
 {
     int rc = 0;
-    const char *text = scalar(r, node, "activation, weight, gradient, optimizer or other", &rc);
+    const char *text = sw_text_scalar(r, node, "activation, weight, gradient, optimizer or other", &rc);
     if (text == NULL)
         return rc;
     int kind = sw_policy_kind_parse(text);
@@ -85,10 +43,10 @@ static int read_kind(struct reader *r, const struct sw_yaml_node *node, void *in
     return 0;
 }
 
-static int read_dtype(struct reader *r, const struct sw_yaml_node *node, void *into)
+static int read_dtype(struct sw_text_reader *r, const struct sw_yaml_node *node, void *into)
 {
     int rc = 0;
-    const char *text = scalar(r, node, "f32, bf16 or f16, or another element type", &rc);
+    const char *text = sw_text_scalar(r, node, "f32, bf16 or f16, or another element type", &rc);
     if (text == NULL)
         return rc;
     enum sw_dtype dtype = sw_policy_dtype_parse(text);
@@ -102,34 +60,35 @@ static int read_dtype(struct reader *r, const struct sw_yaml_node *node, void *i
 }
 
 /* One value, or a list of some. An empty list would match nothing, which nobody means. */
-static int read_some(struct reader *r, const struct sw_yaml_node *node, void *into, read_fn *read_one)
+static int read_some(struct sw_text_reader *r, const struct sw_yaml_node *node, void *into, sw_text_read_fn *read_one)
 {
     if (node->type != SW_YAML_LIST)
         return read_one(r, node, into);
     if (node->first == 0)
         return REFUSE(r, node, "the list is empty: name some, or leave the field out to match all");
     int rc = 0;
-    for (const struct sw_yaml_node *child = child_first(r, node); child != NULL && rc == 0;
-         child = child_next(r, child))
+    for (const struct sw_yaml_node *child = sw_text_first(r, node); child != NULL && rc == 0;
+         child = sw_text_next(r, child))
         rc = read_one(r, child, into);
     return rc;
 }
 
-static int read_kinds(struct reader *r, const struct sw_yaml_node *node, void *into)
+static int read_kinds(struct sw_text_reader *r, const struct sw_yaml_node *node, void *into)
 {
     return read_some(r, node, into, read_kind);
 }
 
-static int read_dtypes(struct reader *r, const struct sw_yaml_node *node, void *into)
+static int read_dtypes(struct sw_text_reader *r, const struct sw_yaml_node *node, void *into)
 {
     return read_some(r, node, into, read_dtype);
 }
 
 /* A text that is too long for its place is told here; all else is wrong with it, the check of the set tells. */
-static int read_text(struct reader *r, const struct sw_yaml_node *node, char *into, size_t cap, const char *instead)
+static int read_text(struct sw_text_reader *r, const struct sw_yaml_node *node, char *into, size_t cap,
+                     const char *instead)
 {
     int rc = 0;
-    const char *text = scalar(r, node, instead, &rc);
+    const char *text = sw_text_scalar(r, node, instead, &rc);
     if (text == NULL)
         return rc;
     if (strlen(text) >= cap)
@@ -138,73 +97,27 @@ static int read_text(struct reader *r, const struct sw_yaml_node *node, char *in
     return 0;
 }
 
-static int read_name(struct reader *r, const struct sw_yaml_node *node, void *into)
+static int read_name(struct sw_text_reader *r, const struct sw_yaml_node *node, void *into)
 {
     return read_text(r, node, into, SW_POLICY_NAME_BYTES, "1 to 64 of A-Z a-z 0-9 . _ -");
 }
 
-static int read_glob(struct reader *r, const struct sw_yaml_node *node, void *into)
+static int read_glob(struct sw_text_reader *r, const struct sw_yaml_node *node, void *into)
 {
     return read_text(r, node, into, SW_POLICY_GLOB_BYTES, "a glob of at most 256 bytes, as in \"layer*\"");
 }
 
-static int read_format(struct reader *r, const struct sw_yaml_node *node, void *into)
+static int read_format(struct sw_text_reader *r, const struct sw_yaml_node *node, void *into)
 {
     return read_text(r, node, into, SW_PLAN_TEXT_BYTES, "a format, as in lossless or sfp-1-8-7-rne");
 }
 
-static int refuse_unknown(struct reader *r, const struct sw_yaml_node *key, const char *const *names, size_t count)
-{
-    char known[200] = "";
-    for (size_t i = 0, len = 0; i < count && len < sizeof known; i++)
-        len += (size_t)snprintf(known + len, sizeof known - len, "%s%s", i == 0 ? "" : ", ", names[i]);
-    return REFUSE(r, key, "there is no field '%.24s' here: the fields are %s", key->text, known);
-}
-
-/* Whether a key stands in its mapping before already. */
-static bool repeated(const struct reader *r, const struct sw_yaml_node *map, const struct sw_yaml_node *key)
-{
-    const struct sw_yaml_node *k = child_first(r, map);
-    while (k != key && strcmp(k->text, key->text) != 0)
-        k = child_next(r, child_next(r, k));
-    return k != key;
-}
-
-static int read_map(struct reader *r, const struct sw_yaml_node *map, const struct field *fields, size_t count,
-                    void *into)
-{
-    const char *names[8];
-    for (size_t i = 0; i < count; i++)
-        names[i] = fields[i].name;
-    for (const struct sw_yaml_node *key = child_first(r, map), *value; key != NULL; key = child_next(r, value)) {
-        size_t i = 0;
-        value = child_next(r, key);
-        while (i < count && strcmp(fields[i].name, key->text) != 0)
-            i++;
-        if (i == count)
-            return refuse_unknown(r, key, names, count);
-        if (repeated(r, map, key))
-            return REFUSE(r, key, "the field '%s' is given twice: take one away", key->text);
-        int rc = fields[i].read(r, value, (char *)into + fields[i].offset);
-        if (rc < 0)
-            return rc;
-    }
-    return 0;
-}
-
-static const struct sw_yaml_node *value_of(const struct sw_yaml *tree, const struct sw_yaml_node *map, const char *name)
-{
-    const struct sw_yaml_node *key = map->type == SW_YAML_MAP ? sw_yaml_at(tree, map->first) : NULL;
-    while (key != NULL && strcmp(key->text, name) != 0)
-        key = sw_yaml_at(tree, sw_yaml_at(tree, key->next)->next);
-    return key == NULL ? NULL : sw_yaml_at(tree, key->next);
-}
-
-static int read_learner_kind(struct reader *r, const struct sw_yaml_node *node, struct sw_learner_params *params)
+static int read_learner_kind(struct sw_text_reader *r, const struct sw_yaml_node *node,
+                             struct sw_learner_params *params)
 {
     enum sw_learner_kind kind;
     int rc = 0;
-    const char *text = scalar(r, node, "fixed, quantum, bitchop, bitwave or bitpruning", &rc);
+    const char *text = sw_text_scalar(r, node, "fixed, quantum, bitchop, bitwave or bitpruning", &rc);
     if (text == NULL)
         return rc;
     if (!sw_learner_kind_parse(text, &kind))
@@ -220,13 +133,13 @@ static bool read_switch(const char *text, double *value)
     return *value != 0 || strcmp(text, "no") == 0 || strcmp(text, "false") == 0;
 }
 
-static int read_parameter(struct reader *r, const struct sw_yaml_node *node, const struct sw_learner_field *field,
-                          struct sw_learner_params *params)
+static int read_parameter(struct sw_text_reader *r, const struct sw_yaml_node *node,
+                          const struct sw_learner_field *field, struct sw_learner_params *params)
 {
     char range[SW_FIELD_RANGE_BYTES];
     double value;
     int rc = 0;
-    const char *text = scalar(r, node, sw_learner_field_range(field, range), &rc);
+    const char *text = sw_text_scalar(r, node, sw_learner_field_range(field, range), &rc);
     if (text == NULL)
         return rc;
     bool read = field->type == SW_FIELD_SWITCH ? read_switch(text, &value) : sw_policy_number_parse(text, &value);
@@ -245,27 +158,27 @@ static const struct sw_learner_field *parameter_find(enum sw_learner_kind kind, 
     return NULL;
 }
 
-static int refuse_parameter(struct reader *r, const struct sw_yaml_node *key, enum sw_learner_kind kind)
+static int refuse_parameter(struct sw_text_reader *r, const struct sw_yaml_node *key, enum sw_learner_kind kind)
 {
     const char *names[32] = {"kind"};
     size_t count = 1;
     for (size_t i = 0; i < sw_learner_field_count; i++)
         if (sw_learner_field_of(&sw_learner_fields[i], kind))
             names[count++] = sw_learner_fields[i].name;
-    return refuse_unknown(r, key, names, count);
+    return sw_text_refuse_unknown(r, key, names, count);
 }
 
-static int read_learner_map(struct reader *r, const struct sw_yaml_node *map, struct sw_learner_params *params)
+static int read_learner_map(struct sw_text_reader *r, const struct sw_yaml_node *map, struct sw_learner_params *params)
 {
-    const struct sw_yaml_node *kind = value_of(r->tree, map, "kind");
+    const struct sw_yaml_node *kind = sw_text_value_of(r->tree, map, "kind");
     if (kind == NULL)
         return REFUSE(r, map, "the learner has no kind: write kind: fixed, quantum, bitchop, bitwave or bitpruning");
     int rc = read_learner_kind(r, kind, params);
-    for (const struct sw_yaml_node *key = child_first(r, map), *value; key != NULL && rc == 0;
-         key = child_next(r, value)) {
-        value = child_next(r, key);
+    for (const struct sw_yaml_node *key = sw_text_first(r, map), *value; key != NULL && rc == 0;
+         key = sw_text_next(r, value)) {
+        value = sw_text_next(r, key);
         const struct sw_learner_field *field = parameter_find(params->kind, key->text);
-        if (repeated(r, map, key))
+        if (sw_text_repeated(r, map, key))
             rc = REFUSE(r, key, "the field '" SW_SHOWN "' is given twice: take one away", key->text);
         else if (field != NULL)
             rc = read_parameter(r, value, field, params);
@@ -275,58 +188,57 @@ static int read_learner_map(struct reader *r, const struct sw_yaml_node *map, st
     return rc;
 }
 
-static int read_learner(struct reader *r, const struct sw_yaml_node *node, void *into)
+static int read_learner(struct sw_text_reader *r, const struct sw_yaml_node *node, void *into)
 {
     if (node->type == SW_YAML_MAP)
         return read_learner_map(r, node, into);
     return read_learner_kind(r, node, into);
 }
 
-static int read_selector(struct reader *r, const struct sw_yaml_node *node, void *into)
+static int read_selector(struct sw_text_reader *r, const struct sw_yaml_node *node, void *into)
 {
-    static const struct field fields[] = {
+    static const struct sw_text_field fields[] = {
         {"name", read_glob, offsetof(struct sw_selector, name)},
         {"kind", read_kinds, offsetof(struct sw_selector, kinds)},
         {"dtype", read_dtypes, offsetof(struct sw_selector, dtypes)},
         {"min_bytes", read_size, offsetof(struct sw_selector, min_bytes)},
         {"max_bytes", read_size, offsetof(struct sw_selector, max_bytes)},
     };
-    int rc = expect(r, node, SW_YAML_MAP, "a match is fields and values: write {name: \"layer*\", kind: activation}");
-    return rc < 0 ? rc : read_map(r, node, fields, sizeof fields / sizeof fields[0], into);
+    int rc = sw_text_expect(r, node, SW_YAML_MAP,
+                            "a match is fields and values: write {name: \"layer*\", kind: activation}");
+    return rc < 0 ? rc : sw_text_read_map(r, node, fields, sizeof fields / sizeof fields[0], into);
 }
 
-static int read_policy(struct reader *r, const struct sw_yaml_node *node, struct sw_policy *policy)
+static int read_policy(struct sw_text_reader *r, const struct sw_yaml_node *node, struct sw_policy *policy)
 {
-    static const struct field fields[] = {
+    static const struct sw_text_field fields[] = {
         {"name", read_name, offsetof(struct sw_policy, name)},
         {"match", read_selector, offsetof(struct sw_policy, selector)},
         {"format", read_format, offsetof(struct sw_policy, format)},
         {"min_bytes", read_size, offsetof(struct sw_policy, min_bytes)},
         {"learner", read_learner, offsetof(struct sw_policy, learner)},
     };
-    int rc = expect(r, node, SW_YAML_MAP, "a policy is fields and values: write name: and format: below a dash");
+    int rc =
+        sw_text_expect(r, node, SW_YAML_MAP, "a policy is fields and values: write name: and format: below a dash");
     if (rc < 0)
         return rc;
     policy->learner = sw_learner_defaults(SW_LEARNER_FIXED);
-    rc = read_map(r, node, fields, sizeof fields / sizeof fields[0], policy);
-    if (rc == 0 && value_of(r->tree, node, "name") == NULL)
+    rc = sw_text_read_map(r, node, fields, sizeof fields / sizeof fields[0], policy);
+    if (rc == 0 && sw_text_value_of(r->tree, node, "name") == NULL)
         rc = REFUSE(r, node, "the policy has no name: write name: and a word");
-    if (rc == 0 && value_of(r->tree, node, "format") == NULL)
+    if (rc == 0 && sw_text_value_of(r->tree, node, "format") == NULL)
         rc = REFUSE(r, node, "the policy has no format: write format: lossless or another");
     return rc;
 }
 
-static int read_policies(struct reader *r, const struct sw_yaml_node *node, void *into)
+static int read_policies(struct sw_text_reader *r, const struct sw_yaml_node *node, void *into)
 {
     struct sw_policy_set *set = into;
-    int rc = expect(r, node, SW_YAML_LIST, "policies are a list: write a dash before each, or [] for none");
+    int rc = sw_text_expect(r, node, SW_YAML_LIST, "policies are a list: write a dash before each, or [] for none");
     if (rc < 0)
         return rc;
-    set->policies = calloc(SW_POLICY_SET_MAX, sizeof *set->policies);
-    if (set->policies == NULL)
-        return SW_NO_MEMORY;
-    for (const struct sw_yaml_node *child = child_first(r, node); child != NULL && rc == 0;
-         child = child_next(r, child)) {
+    for (const struct sw_yaml_node *child = sw_text_first(r, node); child != NULL && rc == 0;
+         child = sw_text_next(r, child)) {
         if (set->count == SW_POLICY_SET_MAX)
             return REFUSE(r, child, "a set has at most %d policies: join some by their globs", SW_POLICY_SET_MAX);
         rc = read_policy(r, child, &set->policies[set->count]);
@@ -335,20 +247,20 @@ static int read_policies(struct reader *r, const struct sw_yaml_node *node, void
     return rc;
 }
 
-static int read_set(struct reader *r, struct sw_policy_set *set)
+static int read_set(struct sw_text_reader *r, struct sw_policy_set *set)
 {
-    static const struct field fields[] = {
+    static const struct sw_text_field fields[] = {
         {"space", read_name, offsetof(struct sw_policy_set, space)},
         {"version", read_version, offsetof(struct sw_policy_set, version)},
         {"policies", read_policies, 0},
     };
     const struct sw_yaml_node *root = &r->tree->nodes[0];
-    int rc = expect(r, root, SW_YAML_MAP, "a set is fields and values: write `policies:' and a list below it");
+    int rc = sw_text_expect(r, root, SW_YAML_MAP, "a set is fields and values: write `policies:' and a list below it");
     if (rc < 0)
         return rc;
     strcpy(set->space, "default");
-    rc = read_map(r, root, fields, sizeof fields / sizeof fields[0], set);
-    if (rc == 0 && value_of(r->tree, root, "policies") == NULL)
+    rc = sw_text_read_map(r, root, fields, sizeof fields / sizeof fields[0], set);
+    if (rc == 0 && sw_text_value_of(r->tree, root, "policies") == NULL)
         rc = REFUSE(r, root, "there are no policies: write `policies:' and a list below it, or [] for none");
     return rc;
 }
@@ -358,17 +270,17 @@ static const struct sw_yaml_node *place_find(const struct sw_yaml *tree, const s
 {
     const struct sw_yaml_node *at = &tree->nodes[0], *inner;
     if (place->policy != SW_PLACE_SET) {
-        at = sw_yaml_at(tree, value_of(tree, at, "policies")->first);
+        at = sw_yaml_at(tree, sw_text_value_of(tree, at, "policies")->first);
         for (size_t i = 0; i < place->policy; i++)
             at = sw_yaml_at(tree, at->next);
     }
-    inner = place->section != NULL ? value_of(tree, at, place->section) : at;
+    inner = place->section != NULL ? sw_text_value_of(tree, at, place->section) : at;
     at = inner != NULL ? inner : at;
-    inner = value_of(tree, at, place->field);
+    inner = sw_text_value_of(tree, at, place->field);
     return inner != NULL ? inner : at;
 }
 
-static int check(struct reader *r, const struct sw_policy_set *set)
+static int check(struct sw_text_reader *r, const struct sw_policy_set *set)
 {
     struct sw_policy_place place;
     int rc = sw_policy_set_locate(set, r->error, &place);
@@ -383,7 +295,7 @@ static int check(struct reader *r, const struct sw_policy_set *set)
 static int parse(struct sw_yaml *tree, const char *text, size_t len, struct sw_policy_set *set,
                  struct sw_policy_error *error)
 {
-    struct reader reader = {tree, error};
+    struct sw_text_reader reader = {tree, error};
     int rc = sw_yaml_parse(tree, text, len, error);
     if (rc == 0)
         rc = read_set(&reader, set);
@@ -392,21 +304,22 @@ static int parse(struct sw_yaml *tree, const char *text, size_t len, struct sw_p
 
 int sw_policy_text_parse(const char *text, size_t len, struct sw_policy_set *set, struct sw_policy_error *error)
 {
-    struct sw_policy_set made = {0};
     struct sw_yaml tree = {0};
     locale_t plain, before;
     if (len > SW_POLICY_TEXT_MAX) {
         sw_policy_refuse(error, "the text has more than %u bytes: no set of policies is that long", SW_POLICY_TEXT_MAX);
         return SW_TOO_LARGE;
     }
+    struct sw_policy *policies = calloc(SW_POLICY_SET_MAX, sizeof *policies);
+    struct sw_policy_set made = {.policies = policies};
     before = sw_locale_enter(&plain);
-    int rc = parse(&tree, text, len, &made, error);
+    int rc = policies == NULL ? SW_NO_MEMORY : parse(&tree, text, len, &made, error);
     sw_locale_leave(before, plain);
     sw_yaml_finish(&tree);
-    if (rc < 0)
-        sw_policy_set_finish(&made);
-    else
-        *set = made;
+    /* Of memory just as large as it needs. */
+    if (rc == 0)
+        rc = sw_policy_set_copy(&made, set);
+    free(policies);
     if (rc == SW_NO_MEMORY)
         sw_policy_refuse(error, "out of memory");
     return rc;

@@ -109,7 +109,7 @@ static int take_scalar(struct builder *b)
 {
     const char *value = (const char *)b->event.data.scalar.value;
     size_t len = b->event.data.scalar.length;
-    uint32_t index;
+    uint32_t index = 0;
     if (b->event.data.scalar.anchor != NULL)
         return refuse_event(b, "anchors (&name) are not taken: write the value out where it is needed");
     if (b->event.data.scalar.tag != NULL)
@@ -125,7 +125,7 @@ static int take_scalar(struct builder *b)
 
 static int take_start(struct builder *b, enum sw_yaml_type type, const yaml_char_t *anchor, const yaml_char_t *tag)
 {
-    uint32_t index;
+    uint32_t index = 0;
     if (anchor != NULL)
         return refuse_event(b, "anchors (&name) are not taken: write the value out where it is needed");
     if (tag != NULL)

@@ -59,8 +59,7 @@ static bool take_value(uint32_t wire_type, const uint8_t **at, const uint8_t *en
 
 /*
  * Whether no string of the message holds a NUL: protobuf-c hands strings on without their lengths, so "name\0x" would
- * pass for "name", which may be somebody else's. Messages within it are not looked into: those that clients send have
- * no strings.
+ * pass for "name", which may be somebody else's. Messages within it are looked into too; no type contains itself.
  */
 static bool strings_whole(const ProtobufCMessageDescriptor *type, const uint8_t *at, size_t len)
 {
@@ -71,7 +70,11 @@ static bool strings_whole(const ProtobufCMessageDescriptor *type, const uint8_t 
         if (!take_varint(&at, end, &tag) || !take_value(tag & 7, &at, end, &text))
             return false;
         const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field(type, (unsigned)(tag >> 3));
-        if (text && field && field->type == PROTOBUF_C_TYPE_STRING && memchr(text, 0, (size_t)(at - text)))
+        if (!text || !field)
+            continue;
+        if (field->type == PROTOBUF_C_TYPE_STRING && memchr(text, 0, (size_t)(at - text)))
+            return false;
+        if (field->type == PROTOBUF_C_TYPE_MESSAGE && !strings_whole(field->descriptor, text, (size_t)(at - text)))
             return false;
     }
     return true;

@@ -58,5 +58,6 @@ int sw_cmd_ping(struct sw_cli *cli, int argc, char **argv);
 int sw_cmd_import(struct sw_cli *cli, int argc, char **argv);
 int sw_cmd_export(struct sw_cli *cli, int argc, char **argv);
 int sw_cmd_inspect(struct sw_cli *cli, int argc, char **argv);
+int sw_cmd_policy(struct sw_cli *cli, int argc, char **argv);
 
 #endif

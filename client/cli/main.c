@@ -19,6 +19,7 @@ static const struct command {
     {"import", sw_cmd_import, "Store all tensors of .safetensors files"},
     {"export", sw_cmd_export, "Write objects to a .safetensors file"},
     {"inspect", sw_cmd_inspect, "Show how the bits of encoded tensors are spent"},
+    {"policy", sw_cmd_policy, "Check policies: which tensors are stored how"},
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])

@@ -87,6 +87,26 @@ static int on_session_error(sw_client *c, const Spillway__V1__Error *m, const ch
     return status;
 }
 
+/* Tries of one put: its version was stale, its format needed a summary, and that while somebody pushed again. */
+#define REMAKES_MOST 4
+
+static bool wants_another_put(const struct sw_ticket *t, const Spillway__V1__Error *m)
+{
+    if (t->done || !t->by_policy || t->remakes == REMAKES_MOST)
+        return false;
+    if (m->status == SW_POLICY)
+        return m->format[0] && strlen(m->format) < sizeof t->again_format;
+    return m->status == SW_STALE;
+}
+
+static void put_again(sw_client *c, struct sw_ticket *t, const Spillway__V1__Error *m)
+{
+    t->remakes++;
+    t->again_version = m->policy_version;
+    strcpy(t->again_format, m->status == SW_POLICY ? m->format : "");
+    sw_request_put_again(c, t);
+}
+
 static int on_error(sw_client *c, struct sw_ticket *t, const char **why)
 {
     const Spillway__V1__Error *m = unpack(&c->conn, &spillway__v1__error__descriptor);
@@ -95,6 +115,10 @@ static int on_error(sw_client *c, struct sw_ticket *t, const char **why)
         return malformed(why);
     if (!t)
         return c->conn.parser.frame.request == 0 ? on_session_error(c, m, why) : 0;
+    if (wants_another_put(t, m)) {
+        put_again(c, t, m);
+        return 0;
+    }
     if (!t->done) {
         int status = status_from_wire(m->status);
         sw_error_set(&t->error, status, "%.250s", m->text[0] ? m->text : sw_status_text(status));
@@ -193,7 +217,7 @@ static int on_free_done(sw_client *c, struct sw_ticket *t, const char **why)
     return 0;
 }
 
-/* Lists and counters: the caller's thread unpacks them. */
+/* Lists, counters, policies and runs: the caller's thread unpacks them. */
 static int on_reply(sw_client *c, struct sw_ticket *t)
 {
     const struct sw_parser *p = &c->conn.parser;
@@ -235,6 +259,13 @@ static uint8_t question_of(uint8_t answer, uint8_t asked)
         return SW_FRAME_STATS;
     case SW_FRAME_PONG:
         return SW_FRAME_PING;
+    case SW_FRAME_PUSH_POLICIES_DONE:
+    case SW_FRAME_GET_POLICIES_DONE:
+    case SW_FRAME_OPEN_RUN_DONE:
+    case SW_FRAME_REPORT_DONE:
+    case SW_FRAME_REPORT_LEARNED_DONE:
+    case SW_FRAME_GET_BITLENGTHS_DONE:
+        return answer - 1;
     case SW_FRAME_ERROR:
         return asked;
     default:

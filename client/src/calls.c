@@ -1,14 +1,9 @@
 /* The public requests: arguments into messages, answers into the caller's structs. */
 #include "client/src/internal.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#include "client/src/convert.h"
-#include "codec/auto.h"
-#include "codec/container.h"
-#include "codec/plan.h"
-#include "codec/summary.h"
+#include "client/src/put.h"
 
 #define DEFAULT_SPACE "default"
 
@@ -42,140 +37,7 @@ static const char *name_or_empty(const char *name)
     return name ? name : "";
 }
 
-/* "auto" is settled here, where all values are at hand: the daemon is told the format that it comes to. */
-static const char *format_of(const char *format, const struct sw_tensor *tensor, const void *data,
-                             char chosen[SW_PLAN_TEXT_BYTES])
-{
-    struct sw_auto_wishes wishes = {0};
-    struct sw_auto choice;
-
-    if (!format || !sw_auto_named(format, &wishes.cold))
-        return format ? format : "";
-    sw_auto_choose(sw_kernels_select(getenv("SPILLWAY_CPU_DISABLE")), tensor, data, &wishes, &choice);
-    sw_plan_print(&choice.plan, chosen, SW_PLAN_TEXT_BYTES);
-    return chosen;
-}
-
-/* What a format must know of the whole tensor, as a put carries it. */
-struct whole {
-    uint32_t e_max;
-    unsigned char *summary;
-    size_t summary_bytes;
-};
-
-/*
- * On the wire 0 says that nobody looked for the largest exponent; a tensor of zeros and subnormals fits in the window
- * of exponent 1 just as well.
- */
-static uint32_t e_max_of(const struct sw_kernels *k, const struct sw_plan *plan, const struct sw_tensor *tensor,
-                         uint64_t values, const void *data)
-{
-    uint8_t e_max = 0;
-
-    sw_e_max_raise(k, plan, tensor->dtype, data, values, &e_max);
-    return e_max > 0 ? e_max : 1;
-}
-
-/* Ranges or tiles, in memory of their own. */
-static int summary_of(const struct sw_kernels *k, struct sw_plan *plan, const struct sw_tensor *tensor, uint64_t values,
-                      const void *data, struct whole *whole, struct sw_error *err)
-{
-    uint64_t stored_bytes = sw_summary_stored_bytes(plan, tensor);
-    struct sw_summary summary;
-
-    if (stored_bytes == 0)
-        return 0;
-    if (stored_bytes > SW_FRAME_MAX_MESSAGE / 8 * 7)
-        return sw_error_set(
-            err, SW_TOO_LARGE,
-            "this format needs %llu bytes of ranges of the tensor's rows, and a put carries at most %u: "
-            "take one with a scale for the tensor, or reshape it",
-            (unsigned long long)stored_bytes, SW_FRAME_MAX_MESSAGE / 8 * 7);
-    void *memory = malloc(sw_summary_bytes(plan, tensor) + 1);
-    whole->summary = malloc(stored_bytes);
-    if (!memory || !whole->summary) {
-        free(memory);
-        return sw_error_set(err, SW_NO_MEMORY, NULL);
-    }
-    sw_summary_init(&summary, k, plan, tensor, memory);
-    sw_summary_take(&summary, 0, data, values);
-    sw_summary_store(&summary, whole->summary);
-    whole->summary_bytes = stored_bytes;
-    free(memory);
-    return 0;
-}
-
-/* The daemon judges formats; we only prepare what it will need. */
-static int look_at_whole(const char *format, const struct sw_tensor *tensor, uint64_t values, const void *data,
-                         struct whole *whole, struct sw_error *err)
-{
-    const struct sw_kernels *k = sw_kernels_select(getenv("SPILLWAY_CPU_DISABLE"));
-    struct sw_plan plan;
-
-    if (sw_plan_parse(format, &plan) < 0 || sw_plan_check(&plan, tensor->dtype, NULL) < 0)
-        return 0;
-    if (sw_plan_needs_summary(&plan, tensor->dtype))
-        whole->e_max = e_max_of(k, &plan, tensor, values, data);
-    return summary_of(k, &plan, tensor, values, data, whole, err);
-}
-
-static int tensor_check(const struct sw_put_args *args, const void *data, struct sw_tensor *tensor, uint64_t *values,
-                        uint64_t *bytes, struct sw_error *err)
-{
-    *tensor = (struct sw_tensor){.dtype = args->dtype, .ndim = args->ndim};
-    if (args->ndim > SW_MAX_DIMS || (args->ndim > 0 && !args->shape))
-        return sw_error_set(err, SW_INVALID, "a tensor has at most %d dimensions, with a shape", SW_MAX_DIMS);
-    for (uint32_t i = 0; i < args->ndim; i++)
-        tensor->shape[i] = args->shape[i];
-    if (sw_tensor_size(tensor, values, bytes) < 0)
-        return sw_error_set(err, SW_INVALID, "%.100s: dtype %d is unknown, or the shape's product is too large",
-                            args->name, (int)args->dtype);
-    if (*bytes > 0 && !data)
-        return sw_error_set(err, SW_INVALID, "%.100s has %llu bytes, but no data was given", args->name,
-                            (unsigned long long)*bytes);
-    return 0;
-}
-
 /* The prepare functions give a ticket ready to be submitted, or NULL with err, which is never NULL here, filled in. */
-
-static struct sw_ticket *put_prepare(sw_client *c, const struct sw_put_args *args, const void *data,
-                                     struct sw_error *err)
-{
-    Spillway__V1__TensorDesc desc = SPILLWAY__V1__TENSOR_DESC__INIT;
-    Spillway__V1__Put put = SPILLWAY__V1__PUT__INIT;
-    char chosen[SW_PLAN_TEXT_BYTES];
-    struct whole whole = {0};
-    struct sw_tensor tensor;
-    uint64_t values = 0, bytes = 0;
-
-    if (sw_names_check(c, args->space, name_or_empty(args->name), err) < 0 ||
-        tensor_check(args, data, &tensor, &values, &bytes, err) < 0)
-        return NULL;
-
-    desc.dtype = (uint32_t)args->dtype;
-    desc.n_shape = args->ndim;
-    desc.shape = tensor.shape;
-    put.space = text(space_or_default(args->space));
-    put.name = text(args->name);
-    put.kind = (Spillway__V1__Kind)args->kind;
-    put.tensor = &desc;
-    put.group = args->group;
-    put.format = text(format_of(args->format, &tensor, data, chosen));
-    put.seed = args->seed;
-    put.deadline_ms = args->timeout_ms ? args->timeout_ms : c->request_timeout_ms;
-    struct sw_ticket *t = NULL;
-    if (look_at_whole(put.format, &tensor, values, data, &whole, err) == 0) {
-        put.e_max = whole.e_max;
-        put.summary = (ProtobufCBinaryData){whole.summary_bytes, whole.summary};
-        t = sw_ticket_create(c, SW_FRAME_PUT, &put.base, args->timeout_ms, err);
-    }
-    free(whole.summary);
-    if (!t)
-        return NULL;
-    t->data = data;
-    t->data_bytes = bytes;
-    return t;
-}
 
 static struct sw_ticket *get_prepare(sw_client *c, const struct sw_get_args *args, void *dst, size_t cap,
                                      struct sw_error *err)
@@ -276,7 +138,7 @@ int sw_put(sw_client *c, const struct sw_put_args *args, const void *data, struc
     struct sw_error own;
 
     err = err ? err : &own;
-    return run(put_prepare(c, args, data, err), (struct wanted){.info = info}, err);
+    return run(sw_put_prepare(c, args, data, err), (struct wanted){.info = info}, err);
 }
 
 int sw_get(sw_client *c, const struct sw_get_args *args, void *dst, size_t cap, size_t *got, struct sw_info *info,
@@ -355,7 +217,7 @@ int sw_submit_put(sw_client *c, const struct sw_put_args *args, const void *data
     struct sw_error own;
 
     err = err ? err : &own;
-    return sw_ticket_hand_out(put_prepare(c, args, data, err), done, user, ticket, err);
+    return sw_ticket_hand_out(sw_put_prepare(c, args, data, err), done, user, ticket, err);
 }
 
 int sw_submit_get(sw_client *c, const struct sw_get_args *args, void *dst, size_t cap, sw_done_fn done, void *user,

@@ -46,6 +46,7 @@ void sw_client_unref(sw_client *c)
         return;
     sw_parser_finish(&c->conn.parser);
     sw_send_discard(c);
+    sw_cache_finish(&c->cache);
     free(c->conn.message);
     free(c->conn.inbox);
     free(c->conn.arena.memory);
@@ -84,6 +85,7 @@ static void fields_init(sw_client *c, const struct sw_options *options)
     pthread_mutex_init(&c->turnstile, NULL);
     pthread_mutex_init(&c->lock, NULL);
     pthread_cond_init(&c->changed, NULL);
+    sw_cache_init(&c->cache);
 }
 
 /* The I/O thread takes no signals: handlers run on the application's own threads. */

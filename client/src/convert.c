@@ -35,6 +35,7 @@ int sw_info_from_message(const Spillway__V1__ObjectInfo *m, struct sw_info *info
         .raw_bytes = m->raw_bytes,
         .stored_bytes = m->stored_bytes,
         .generation = m->generation,
+        .policy_version = m->policy_version,
         .age_ms = m->age_ms,
         .chunks = m->chunks,
     };

@@ -26,6 +26,7 @@
 
 #include "client/src/endpoint.h"
 #include "client/src/error.h"
+#include "client/src/policy_cache.h"
 #include "client/src/ticket.h"
 #include "proto/message.h"
 
@@ -43,8 +44,11 @@
 #define SW_OUTBOX_BYTES (256u * 1024u)
 #define SW_INBOX_BYTES (64u * 1024u)
 
-/* Requests that are not sent yet. Each lane keeps its order; a large put stops only its own lane. */
-enum sw_lane { SW_LANE_CALL, SW_LANE_QUICK_PUT, SW_LANE_BULK_PUT, SW_LANE_LIMIT };
+/*
+ * Requests that are not sent yet. Each lane keeps its order; a large put stops only its own lane. The last has puts
+ * whose message the I/O thread is to make anew: from there they go back to their own.
+ */
+enum sw_lane { SW_LANE_CALL, SW_LANE_QUICK_PUT, SW_LANE_BULK_PUT, SW_LANE_REMAKE, SW_LANE_LIMIT };
 
 /* What is being written: frames in memory, then perhaps the large body of the last of them. */
 struct sw_outbox {
@@ -117,6 +121,8 @@ struct sw_client {
     uint64_t serial;
     uint64_t next_deadline_ns; /* no request's deadline is earlier */
     struct sw_ticket *callbacks, **callbacks_end;
+
+    struct sw_policy_cache cache; /* has a lock of its own */
 
     /* Session and reconnecting; the I/O thread's. */
     uint8_t secret[SW_SESSION_SECRET_BYTES];
@@ -201,6 +207,8 @@ void sw_link_break(sw_client *c, int status, const char *why);
  * settle: the wire is through with it (its terminal answer came); finishes it if it is not done.
  * abandon: done for the caller with the status in ticket->error; what the server still sends for it is dropped.
  * expire: abandons what is past its deadline.
+ * put_again: the daemon's policies want this open put made anew: it goes to the lane of those.
+ * remake: makes them anew, on the I/O thread; unlocks meanwhile.
  * requeue: after a broken connection, puts open requests back in their lanes.
  * end_all: finishes everything with a status.
  */
@@ -210,6 +218,8 @@ struct sw_ticket *sw_request_find(sw_client *c, uint32_t id);
 void sw_request_settle(sw_client *c, struct sw_ticket *t);
 void sw_request_abandon(sw_client *c, struct sw_ticket *t);
 void sw_requests_expire(sw_client *c, uint64_t now_ns);
+void sw_request_put_again(sw_client *c, struct sw_ticket *t);
+void sw_requests_remake(sw_client *c);
 void sw_requests_requeue(sw_client *c, int status);
 void sw_requests_end_all(sw_client *c, int status, const char *why);
 bool sw_requests_any(const sw_client *c);

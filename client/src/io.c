@@ -17,7 +17,8 @@ static bool watches_enough(const sw_client *c)
 {
     const struct sw_connection *conn = &c->conn;
 
-    if (conn->broken || c->callbacks || c->closing || c->next_deadline_ns < c->io_until_ns)
+    if (conn->broken || c->callbacks || c->lanes[SW_LANE_REMAKE].head || c->closing ||
+        c->next_deadline_ns < c->io_until_ns)
         return false;
     if (!conn->ready)
         return !sw_requests_any(c);
@@ -75,8 +76,9 @@ short sw_io_poll(sw_client *c, short events, uint64_t until_ns)
 {
     struct pollfd polled[2] = {{.fd = c->wake_fd, .events = POLLIN}, {.fd = c->conn.fd, .events = events}};
 
-    if (c->callbacks) {
+    if (c->callbacks || c->lanes[SW_LANE_REMAKE].head) {
         run_callbacks(c); /* meanwhile anything may have changed: the caller looks again before it sleeps */
+        sw_requests_remake(c);
         return 0;
     }
     if (c->closing)

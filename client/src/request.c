@@ -1,4 +1,5 @@
 #include "client/src/internal.h"
+#include "client/src/put.h"
 
 static enum sw_lane lane_of(const struct sw_ticket *t)
 {
@@ -69,6 +70,8 @@ void sw_request_settle(sw_client *c, struct sw_ticket *t)
 
 void sw_request_abandon(sw_client *c, struct sw_ticket *t)
 {
+    if (t->remaking)
+        return; /* its memory is being read: the I/O thread ends it when it is through, with this error */
     if (t->id == 0) {
         sw_queue_remove(t);
         sw_ticket_finish(t);
@@ -164,6 +167,43 @@ void sw_requests_end_all(sw_client *c, int status, const char *why)
             sw_error_set(&t->error, status, "%.200s", why);
             sw_request_abandon(c, t);
         }
+}
+
+void sw_request_put_again(sw_client *c, struct sw_ticket *t)
+{
+    sw_send_disown(c, t);
+    leave_wire(c, t);
+    t->data_sent = 0;
+    sw_queue_append(&c->lanes[SW_LANE_REMAKE], t);
+}
+
+static void remake_one(sw_client *c, struct sw_ticket *t)
+{
+    struct sw_error err;
+
+    sw_queue_remove(t);
+    t->remaking = true;
+    sw_client_unlock(c);
+    int rc = sw_put_remake(t, &err);
+    sw_client_lock(c);
+    t->remaking = false;
+    if (rc == 0 && t->error.status == 0) {
+        sw_queue_insert_by_serial(&c->lanes[lane_of(t)], t);
+        return;
+    }
+    if (t->error.status == 0)
+        t->error = err;
+    sw_ticket_finish(t);
+    sw_ticket_release(t);
+}
+
+void sw_requests_remake(sw_client *c)
+{
+    if (!c->lanes[SW_LANE_REMAKE].head)
+        return;
+    while (c->lanes[SW_LANE_REMAKE].head)
+        remake_one(c, c->lanes[SW_LANE_REMAKE].head);
+    sw_send_some(c);
 }
 
 bool sw_requests_any(const sw_client *c)

@@ -1,4 +1,5 @@
 #include "client/src/internal.h"
+#include "client/src/lent.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -353,10 +354,35 @@ void sw_send_discard(sw_client *c)
     outbox_clear(&c->conn.out);
 }
 
+/* What is left of the owner's memory, in memory of our own. -EFAULT, -errno or SW_NO_MEMORY. */
+static int body_copy(const struct sw_outbox *out, uint8_t **copy)
+{
+    struct sw_lent lent = {
+        .data = out->body + out->body_sent, .values = out->body_len - out->body_sent, .value_bytes = 1};
+    const void *piece;
+    size_t n;
+
+    uint8_t *bytes = malloc(lent.values);
+    int rc = bytes ? sw_lent_guard(&lent, NULL) : SW_NO_MEMORY;
+    for (uint64_t at = 0; rc == 0 && at < lent.values; at += n) {
+        rc = sw_lent_piece(&lent, at, &piece, &n, NULL);
+        if (rc == 0)
+            memcpy(bytes + at, piece, n);
+    }
+    if (bytes)
+        sw_lent_finish(&lent);
+    if (rc < 0)
+        free(bytes);
+    else
+        *copy = bytes;
+    return rc;
+}
+
 void sw_send_disown(sw_client *c, struct sw_ticket *t)
 {
     struct sw_outbox *out = &c->conn.out;
     size_t left = out->body_len - out->body_sent;
+    uint8_t *copy;
 
     if (out->owner != t)
         return;
@@ -365,14 +391,14 @@ void sw_send_disown(sw_client *c, struct sw_ticket *t)
         return;
     /* The frame is promised to the server, so its rest must follow: from a copy, for the lender wants the memory back.
      */
-    out->copy = malloc(left);
-    if (!out->copy) {
+    int rc = body_copy(out, &copy);
+    if (rc < 0) {
         outbox_clear(out);
-        sw_link_break(c, SW_NO_MEMORY, "no memory to complete the frame of a request that ended early");
+        sw_link_break(c, rc == -EFAULT ? SW_DISCONNECTED : rc,
+                      "the frame of a request that ended early cannot be completed");
         return;
     }
-    memcpy(out->copy, out->body + out->body_sent, left);
-    out->body = out->copy;
+    out->body = out->copy = copy;
     out->body_len = left;
     out->body_sent = 0;
 }

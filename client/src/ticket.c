@@ -37,8 +37,9 @@ struct sw_ticket *sw_ticket_create(sw_client *c, uint8_t type, const ProtobufCMe
     t->type = type;
     t->deadline_ns = sw_now_ns() + (timeout_ms ? timeout_ms : c->request_timeout_ms) * SW_NS_PER_MS;
     t->message_bytes = (uint32_t)bytes;
+    t->message = t->first_message;
     if (message)
-        protobuf_c_message_pack(message, t->message);
+        protobuf_c_message_pack(message, t->first_message);
     return t;
 }
 
@@ -54,6 +55,7 @@ void sw_ticket_release(sw_ticket *t)
     /* The condition is not destroyed: on Linux it owns nothing, and in a forked child it may seem to have a waiter. */
     sw_client_unref(t->client);
     free(t->reply);
+    free(t->remade);
     free(t);
 }
 

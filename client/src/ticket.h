@@ -38,6 +38,11 @@ struct sw_ticket {
     const uint8_t *data; /* lent; NULL once done */
     uint64_t data_bytes, data_sent;
     bool streaming; /* counts as an open put: its body is not sent to the end */
+    bool by_policy; /* the space's policies decide, and may want the put made again ... */
+    bool remaking;  /* ... which the I/O thread does now, unlocked: it is not to end meanwhile */
+    uint8_t remakes;
+    char again_format[SW_FORMAT_CAP]; /* as the daemon asked for; "": whatever it decides */
+    uint64_t again_version;
 
     /* get */
     uint8_t *dst; /* lent; NULL once done: what still comes is dropped */
@@ -62,7 +67,9 @@ struct sw_ticket {
     pthread_cond_t finished;
 
     uint32_t message_bytes;
-    uint8_t message[];
+    const uint8_t *message;
+    uint8_t *remade; /* the message that took the place of the first; NULL: that one stands */
+    uint8_t first_message[];
 };
 
 /*

@@ -137,6 +137,18 @@ static void keep_alive(uv_tcp_t *tcp)
     }
 }
 
+/* A unix socket tells the peer's uid; plain TCP tells nothing. */
+static struct sw_identity identity_of(const struct sw_conn *conn)
+{
+    struct ucred peer;
+    socklen_t len = sizeof peer;
+    int fd;
+
+    if (uv_fileno(&conn->handle, &fd) < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+        return (struct sw_identity){.known = false};
+    return (struct sw_identity){.known = true, .uid = peer.uid};
+}
+
 static int accept_stream(struct sw_conn *conn, uv_stream_t *listener, bool tcp)
 {
     struct sw_server *server = conn->server;
@@ -149,6 +161,8 @@ static int accept_stream(struct sw_conn *conn, uv_stream_t *listener, bool tcp)
         rc = uv_tcp_nodelay(&conn->tcp, 1);
     if (rc == 0 && tcp)
         keep_alive(&conn->tcp);
+    if (rc == 0 && !tcp)
+        conn->identity = identity_of(conn);
     if (rc == 0)
         rc = uv_read_start(&conn->stream, give_buffer, read_more);
     return rc;

@@ -35,7 +35,8 @@ struct sw_conn {
         uv_tcp_t tcp;
     };
     enum sw_conn_state state;
-    bool checked; /* TCP: frames carry checksums */
+    bool checked;                /* TCP: frames carry checksums */
+    struct sw_identity identity; /* who is at the other end */
     bool handle_closed;
     struct sw_session *session;
     uint64_t accepted_ms;

@@ -15,6 +15,7 @@ static void convert_report(const struct sw_chunk_report *from, Spillway__V1__Cod
     to->mantissa_bits = from->mantissa_bits;
     to->raw_bits = from->raw_bits;
     to->metadata_bits = from->metadata_bits;
+    to->escaped = from->escaped;
 }
 
 /* protobuf-c's strings are not const, but packing only reads them. */
@@ -46,6 +47,7 @@ Spillway__V1__ObjectInfo *sw_convert_info(const struct sw_object *object, struct
     info->chunks = object->chunk_count;
     info->age_ms = sw_now_ms() - object->created_ms;
     info->report = &room->report;
+    info->policy_version = object->policy_version;
     return info;
 }
 
@@ -87,6 +89,9 @@ int sw_convert_put(const Spillway__V1__Put *put, uint64_t session, struct sw_put
         .summary = put->summary.data,
         .summary_bytes = put->summary.len,
         .seed = put->seed,
+        .run = put->run,
+        .step = put->step,
+        .policy_version = put->policy_version,
     };
     if (!sw_space_name_valid(put->space)) {
         *why = "a space is named with 1 to 64 of A-Z a-z 0-9 . _ -";
@@ -94,6 +99,10 @@ int sw_convert_put(const Spillway__V1__Put *put, uint64_t session, struct sw_put
     }
     if (!sw_object_name_valid(put->name)) {
         *why = "an object is named with 1 to 1024 bytes of UTF-8 without control characters";
+        return SW_INVALID;
+    }
+    if (put->run[0] && !sw_space_name_valid(put->run)) {
+        *why = "a run is named with 1 to 64 of A-Z a-z 0-9 . _ -";
         return SW_INVALID;
     }
     if (put->kind < SPILLWAY__V1__KIND__KIND_OTHER || put->kind > SPILLWAY__V1__KIND__KIND_OPTIMIZER) {

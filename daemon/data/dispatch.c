@@ -4,6 +4,7 @@
 #include "daemon/data/dispatch.h"
 
 #include "daemon/data/answers.h"
+#include "daemon/data/answers_policy.h"
 #include "daemon/data/hello.h"
 #include "daemon/data/request.h"
 #include "daemon/data/session.h"
@@ -47,6 +48,12 @@ static bool client_frame(uint8_t type, const ProtobufCMessageDescriptor **messag
         [SW_FRAME_CREDIT] = {true, &spillway__v1__credit__descriptor},
         [SW_FRAME_CANCEL] = {true, NULL},
         [SW_FRAME_BYE] = {true, NULL},
+        [SW_FRAME_PUSH_POLICIES] = {true, &spillway__v1__push_policies__descriptor},
+        [SW_FRAME_GET_POLICIES] = {true, &spillway__v1__get_policies__descriptor},
+        [SW_FRAME_OPEN_RUN] = {true, &spillway__v1__open_run__descriptor},
+        [SW_FRAME_REPORT] = {true, &spillway__v1__report__descriptor},
+        [SW_FRAME_REPORT_LEARNED] = {true, &spillway__v1__report_learned__descriptor},
+        [SW_FRAME_GET_BITLENGTHS] = {true, &spillway__v1__get_bitlengths__descriptor},
     };
 
     *message = frames[type].message;
@@ -91,6 +98,18 @@ static int dispatch(struct sw_conn *conn, const struct sw_frame *frame, Protobuf
         return 0;
     case SW_FRAME_BYE:
         return handle_bye(conn);
+    case SW_FRAME_PUSH_POLICIES:
+        return sw_answer_push_policies(conn, frame->request, (Spillway__V1__PushPolicies *)m);
+    case SW_FRAME_GET_POLICIES:
+        return sw_answer_get_policies(conn, frame->request, (Spillway__V1__GetPolicies *)m);
+    case SW_FRAME_OPEN_RUN:
+        return sw_answer_open_run(conn, frame->request, (Spillway__V1__OpenRun *)m);
+    case SW_FRAME_REPORT:
+        return sw_answer_report(conn, frame->request, (Spillway__V1__Report *)m);
+    case SW_FRAME_REPORT_LEARNED:
+        return sw_answer_report_learned(conn, frame->request, (Spillway__V1__ReportLearned *)m);
+    case SW_FRAME_GET_BITLENGTHS:
+        return sw_answer_get_bitlengths(conn, frame->request, (Spillway__V1__GetBitlengths *)m);
     default:
         return SW_PROTOCOL;
     }

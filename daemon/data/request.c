@@ -4,9 +4,6 @@
 
 #include "daemon/assert.h"
 
-/* When to come back after RETRY: staging turns over within milliseconds, but a line of waiters takes longer. */
-#define RETRY_AFTER_MS 50
-
 /* Those that were answered are the client's past, even while libuv still holds their bytes. */
 struct sw_request *sw_request_find(const struct sw_conn *conn, uint32_t id)
 {
@@ -80,7 +77,7 @@ void sw_request_close(struct sw_request *r)
 
 void sw_request_refuse(struct sw_conn *conn, uint32_t id, int status, const char *why)
 {
-    sw_send_error(conn, id, status, why, status == SW_RETRY ? RETRY_AFTER_MS : 0);
+    sw_send_error(conn, id, status, why, status == SW_RETRY ? SW_RETRY_AFTER_MS : 0);
 }
 
 void sw_request_sent(struct sw_request *r, size_t n)

@@ -14,6 +14,9 @@
 #define SW_MAX_REQUESTS 256u
 #define SW_MAX_OPEN_PUTS 4u
 
+/* When to come back after RETRY: staging turns over within milliseconds, but a line of waiters takes longer. */
+#define SW_RETRY_AFTER_MS 50
+
 enum sw_request_type { SW_REQUEST_PUT, SW_REQUEST_GET };
 
 /* A put or get under way. All other requests are answered on the spot. */

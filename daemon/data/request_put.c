@@ -43,6 +43,7 @@ static const char too_many_bytes[] = "more bytes came than the tensor's dtype an
 /* Refused puts leave no sink: their body is dropped and its credit returned. */
 int sw_put_handle(struct sw_conn *conn, const struct sw_frame *frame, const Spillway__V1__Put *message)
 {
+    struct sw_runs_error error = {.text = ""};
     struct sw_put_args args;
     const char *why = NULL;
 
@@ -55,10 +56,10 @@ int sw_put_handle(struct sw_conn *conn, const struct sw_frame *frame, const Spil
     if (!r)
         return SW_NO_MEMORY;
     args.may_wait = conn->open_puts == 0; /* else the bytes that an open put waits for would wait with us */
-    rc = sw_put_begin(&r->put, conn->server->engine, &conn->server->mailbox, &put_events, r, &args, &why);
+    rc = sw_put_begin(&r->put, conn->server->engine, &conn->server->mailbox, &put_events, r, &args, &error);
     if (rc < 0) {
         sw_request_close(r);
-        sw_request_refuse(conn, frame->request, rc, why);
+        sw_send_refusal(conn, frame->request, rc, &error);
         return 0;
     }
     if (frame->body_bytes > r->put.left) {

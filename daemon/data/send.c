@@ -119,6 +119,18 @@ void sw_send_error(struct sw_conn *conn, uint32_t request, int status, const cha
     sw_send_message(conn, SW_FRAME_ERROR, request, &error.base);
 }
 
+void sw_send_refusal(struct sw_conn *conn, uint32_t request, int status, const struct sw_runs_error *why)
+{
+    Spillway__V1__Error error = SPILLWAY__V1__ERROR__INIT;
+
+    error.status = status;
+    error.text = (char *)(uintptr_t)(why->text[0] ? why->text : sw_status_text(status));
+    error.retry_after_ms = status == SW_RETRY ? SW_RETRY_AFTER_MS : 0;
+    error.format = (char *)(uintptr_t)why->format;
+    error.policy_version = why->policy_version;
+    sw_send_message(conn, SW_FRAME_ERROR, request, &error.base);
+}
+
 /* The frame for the next bytes of a piece: GET_BEGIN for a get's first, DATA for all others. */
 static struct write *piece_frame(struct sw_conn *conn, struct sw_piece *piece, size_t n, size_t *len)
 {

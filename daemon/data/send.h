@@ -27,6 +27,9 @@ void sw_send_message(struct sw_conn *conn, enum sw_frame_type type, uint32_t req
 /* ERROR. text NULL: the status's own sentence. */
 void sw_send_error(struct sw_conn *conn, uint32_t request, int status, const char *text, uint32_t retry_after_ms);
 
+/* ERROR with what runs say of it: a sentence, a format, a version. */
+void sw_send_refusal(struct sw_conn *conn, uint32_t request, int status, const struct sw_runs_error *why);
+
 /* Puts a piece in line and sends what can be sent. */
 void sw_send_piece(struct sw_conn *conn, struct sw_piece *piece);
 

@@ -108,6 +108,7 @@ static void tick(uv_timer_t *timer)
         sw_conn_tick(c, now_ms);
     }
     sw_sessions_expire(server, now_ms);
+    sw_runs_tick(server->engine->runs, now_ms);
     if (server->stop_by_ms)
         stop_further(server, now_ms);
     else

@@ -25,6 +25,8 @@ int sw_engine_init(struct sw_engine *engine, const struct sw_engine_options *opt
                                                         .index_bytes = options->index_bytes},
                              &engine->store);
     if (rc == 0)
+        rc = sw_runs_create(&engine->stats, &engine->runs);
+    if (rc == 0)
         rc = sw_staging_create(options->staging_bytes, &engine->staging);
     if (rc == 0)
         rc = sw_worker_init(&engine->own, options->kernels);
@@ -45,6 +47,7 @@ void sw_engine_finish(struct sw_engine *engine)
         sw_store_destroy(engine->store, &dead);
         sw_engine_drop(engine, dead);
     }
+    sw_runs_destroy(engine->runs);
     sw_ram_destroy(engine->ram);
 }
 

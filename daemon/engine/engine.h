@@ -14,6 +14,7 @@
 #include "daemon/engine/mailbox.h"
 #include "daemon/engine/pool.h"
 #include "daemon/engine/staging.h"
+#include "daemon/runs/runs.h"
 #include "daemon/stats/stats.h"
 #include "daemon/store/store.h"
 #include "daemon/tier/ram.h"
@@ -34,10 +35,12 @@ struct sw_engine {
     struct sw_stats stats;
     struct sw_ram *ram;
     struct sw_store *store;
+    struct sw_runs *runs; /* what puts are stored as, where they do not say */
     struct sw_staging *staging;
     struct sw_pool *pool;
     struct sw_worker own;   /* for coding on the reactor */
     size_t summaries_bytes; /* of all puts under way: the reactor's */
+    uint64_t lossy_puts;    /* the reactor's */
 };
 
 /* SW_INVALID (staging too small), SW_NO_MEMORY, -errno. */

@@ -34,13 +34,18 @@ int sw_worker_init(struct sw_worker *worker, const struct sw_kernels *kernels)
 
     worker->kernels = kernels;
     worker->scratch = aligned_alloc(64, bytes);
-    return worker->scratch ? 0 : SW_NO_MEMORY;
+    worker->back = aligned_alloc(64, SW_CHUNK_MAX_RAW_BYTES);
+    if (worker->scratch && worker->back)
+        return 0;
+    sw_worker_finish(worker);
+    return SW_NO_MEMORY;
 }
 
 void sw_worker_finish(struct sw_worker *worker)
 {
     free(worker->scratch);
-    worker->scratch = NULL;
+    free(worker->back);
+    worker->scratch = worker->back = NULL;
 }
 
 /* The next job, or NULL when the pool stops. */

@@ -14,6 +14,7 @@
 struct sw_worker {
     const struct sw_kernels *kernels;
     void *scratch; /* sw_chunk_scratch_bytes() */
+    void *back;    /* SW_CHUNK_MAX_RAW_BYTES, for decoding what was encoded */
 };
 
 struct sw_job {

@@ -1,11 +1,9 @@
 #include "daemon/engine/put.h"
 
-#include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
 #include "daemon/assert.h"
-#include "policies/resolve.h"
+#include "daemon/engine/put_parts.h"
 
 /* Puts that wait for staging before newcomers are told to come back later. */
 #define MOST_WAITING 64
@@ -16,105 +14,6 @@
 static void slot_coded(struct sw_mail *mail);
 static void slot_run(struct sw_job *job, struct sw_worker *worker);
 static void staging_arrived(struct sw_mail *mail);
-
-static int resolve_plan(const struct sw_put_args *args, struct sw_plan *plan, const char **why)
-{
-    int rc = sw_policy_resolve(args->tensor.dtype, args->format, plan, why);
-
-    if (rc < 0)
-        return rc;
-    if (!sw_plan_needs_summary(plan, args->tensor.dtype))
-        return 0;
-    if (args->e_max == 0 || args->e_max > UINT8_MAX) {
-        *why = "this format needs the tensor's largest exponent (e_max, 1..255) with the put";
-        return SW_INVALID;
-    }
-    plan->e_max = (uint8_t)args->e_max;
-    return 0;
-}
-
-/* Memory that the summaries of all puts may take: they come in messages, and most formats have none or a few bytes. */
-#define MOST_SUMMARIES_BYTES ((size_t)4 << 20)
-
-/* What the plan must know of the whole tensor, for as long as the put encodes. */
-static int take_summary(struct sw_put *put, const struct sw_put_args *args, struct sw_plan *plan, const char **why)
-{
-    struct sw_engine *engine = put->engine;
-
-    if (args->summary_bytes != sw_summary_stored_bytes(plan, &args->tensor)) {
-        *why = "the summary that came with the put is not of this format and shape";
-        return SW_INVALID;
-    }
-    if (args->summary_bytes == 0)
-        return 0;
-    put->summary_bytes = sw_summary_bytes(plan, &args->tensor);
-    if (put->summary_bytes > MOST_SUMMARIES_BYTES - engine->summaries_bytes) {
-        put->summary_bytes = 0;
-        *why = "too many puts with summaries are under way at this moment: try again after the given time";
-        return SW_RETRY;
-    }
-    engine->summaries_bytes += put->summary_bytes;
-    put->summary_memory = malloc(put->summary_bytes + 1);
-    if (!put->summary_memory)
-        return SW_NO_MEMORY;
-    sw_summary_init(&put->summary, engine->own.kernels, plan, &args->tensor, put->summary_memory);
-    if (sw_summary_load(&put->summary, args->summary, args->summary_bytes) < 0) {
-        *why = "a range of the summary is not finite, or the wrong way round";
-        return SW_INVALID;
-    }
-    sw_summary_finish(&put->summary, plan);
-    return 0;
-}
-
-static void drop_summary(struct sw_put *put)
-{
-    put->engine->summaries_bytes -= put->summary_bytes;
-    free(put->summary_memory);
-    put->summary_memory = NULL;
-    put->summary_bytes = 0;
-}
-
-/*
- * Where the client names none: a hash of the key and of the generation that is replaced, so that the draws of one step
- * are not those of the next, and the same history makes the same bytes.
- */
-static uint64_t seed_for(struct sw_engine *engine, const struct sw_object_spec *spec)
-{
-    struct sw_object *replaced;
-    uint64_t generation = 0;
-
-    if (sw_store_lookup(engine->store, spec->space, spec->name, 0, &replaced) == 0) {
-        generation = replaced->generation;
-        sw_engine_unref(engine, replaced);
-    }
-    return XXH3_64bits_withSeed(spec->name, strlen(spec->name),
-                                XXH3_64bits_withSeed(spec->space, strlen(spec->space), generation));
-}
-
-static void count_stored(struct sw_stats *stats, const struct sw_object *object)
-{
-    const struct sw_chunk_report *report = &object->report;
-
-    sw_stats_add(stats, SW_COUNT_puts, 1);
-    sw_stats_add(stats, SW_COUNT_put_raw_bytes, object->raw_bytes);
-    sw_stats_add(stats, SW_COUNT_put_stored_bytes, object->stored_bytes);
-    sw_stats_add(stats, SW_COUNT_values_encoded, report->values);
-    sw_stats_add(stats, SW_COUNT_values_flushed, report->flushed);
-    sw_stats_add(stats, SW_COUNT_values_saturated, report->saturated);
-    sw_stats_add(stats, SW_COUNT_chunks_nonfinite, report->nonfinite_chunks);
-    sw_stats_add(stats, SW_COUNT_chunks_signs_kept, report->signs_kept_chunks);
-    sw_stats_add(stats, SW_COUNT_chunks_raw, report->raw_chunks);
-}
-
-static void count_end(struct sw_stats *stats, const struct sw_object *object, int status)
-{
-    if (status == 0)
-        count_stored(stats, object);
-    else if (status == SW_FULL || status == SW_QUOTA)
-        sw_stats_add(stats, SW_COUNT_puts_full, 1);
-    else
-        sw_stats_add(stats, status == SW_RETRY ? SW_COUNT_puts_retry : SW_COUNT_puts_failed, 1);
-}
 
 /*
  * Lets go of an object that does not become one. Chunks that were never begun have no places: a tensor may have
@@ -176,7 +75,7 @@ static bool borrow_room(struct sw_put *put)
  * waits for depends on those, only a put stands there that has no others open beside it; the others borrow from the
  * arena, or are told to come back.
  */
-static int first_room(struct sw_put *put, const struct sw_put_args *args, const char **why)
+static int first_room(struct sw_put *put, const struct sw_put_args *args, struct sw_runs_error *error)
 {
     if (put->container.raw_bytes == 0 || take_room(put))
         return 0;
@@ -184,8 +83,7 @@ static int first_room(struct sw_put *put, const struct sw_put_args *args, const 
         put->waiting = sw_staging_wait(put->engine->staging, &put->waiter, MOST_WAITING);
     if (put->waiting || (!args->may_wait && borrow_room(put)))
         return 0;
-    *why = "too many puts are under way at this moment: try again after the given time";
-    return SW_RETRY;
+    return sw_put_refuse(error, SW_RETRY, "too many puts are under way at this moment: try again after the given time");
 }
 
 /*
@@ -204,41 +102,51 @@ static bool can_ever_fit(struct sw_engine *engine, const struct sw_tensor *tenso
 }
 
 /* An unpublished object for the put. */
-static int make_object(struct sw_put *put, const struct sw_put_args *args, const struct sw_plan *plan, const char **why)
+static int make_object(struct sw_put *put, const struct sw_put_args *args, const struct sw_runs_choice *choice,
+                       struct sw_runs_error *error)
 {
-    int rc = sw_object_create(put->engine->store, &args->spec, &args->tensor, plan, &put->object, &put->container);
+    struct sw_object_spec spec = args->spec;
 
+    spec.policy_version = choice->policy_version;
+    int rc = sw_object_create(put->engine->store, &spec, &args->tensor, &choice->plan, &put->object, &put->container);
     if (rc != SW_FULL)
         return rc;
-    *why = "the index holds as many objects as its memory allows for: free objects, or raise index or memory";
     sw_stats_add(&put->engine->stats, SW_COUNT_puts_full, 1);
+    return sw_put_refuse(error, rc,
+                         "the index holds as many objects as its memory allows for: free objects, or raise index or "
+                         "memory");
+}
+
+/* Plan, summary and object: all that may be refused before the first byte. */
+static int admit(struct sw_put *put, const struct sw_put_args *args, struct sw_runs_error *error)
+{
+    struct sw_runs_choice choice;
+
+    int rc = sw_put_choose(put, args, &choice, error);
+    if (rc < 0)
+        return rc;
+    if (!can_ever_fit(put->engine, &args->tensor))
+        return sw_put_refuse(error, SW_TOO_LARGE,
+                             "the tensor could not be kept even if all of it were zeros: raise the memory cap");
+    rc = sw_put_take_summary(put, args, &choice, error);
+    if (rc == 0)
+        rc = make_object(put, args, &choice, error);
+    if (rc < 0)
+        sw_put_drop_summary(put);
     return rc;
 }
 
 int sw_put_begin(struct sw_put *put, struct sw_engine *engine, struct sw_mailbox *mailbox,
-                 const struct sw_put_events *events, void *user, const struct sw_put_args *args, const char **why)
+                 const struct sw_put_events *events, void *user, const struct sw_put_args *args,
+                 struct sw_runs_error *error)
 {
-    struct sw_plan plan;
-
     *put = (struct sw_put){.engine = engine, .mailbox = mailbox, .events = events, .user = user};
-    int rc = resolve_plan(args, &plan, why);
+    int rc = admit(put, args, error);
     if (rc < 0)
         return rc;
-    if (!can_ever_fit(engine, &args->tensor)) {
-        *why = "the tensor could not be kept even if all of it were zeros: raise the memory cap";
-        return SW_TOO_LARGE;
-    }
-    plan.seed = args->seed;
-    if (plan.seed == 0 && plan.rounding == SW_ROUND_STOCHASTIC)
-        plan.seed = seed_for(engine, &args->spec);
-    rc = take_summary(put, args, &plan, why);
-    if (rc == 0)
-        rc = make_object(put, args, &plan, why);
-    if (rc < 0) {
-        drop_summary(put);
-        return rc;
-    }
 
+    strcpy(put->run, args->run);
+    put->sampled = sw_put_sampled(put);
     put->left = put->container.raw_bytes;
     put->object->stored_bytes = sw_container_head_bytes(&put->container);
     put->waiter =
@@ -246,11 +154,11 @@ int sw_put_begin(struct sw_put *put, struct sw_engine *engine, struct sw_mailbox
     for (int i = 0; i < SW_PUT_SLOTS; i++)
         put->slots[i] =
             (struct sw_put_slot){.job = {.mail.deliver = slot_coded, .run = slot_run, .mailbox = mailbox}, .put = put};
-    rc = first_room(put, args, why);
+    rc = first_room(put, args, error);
     if (rc < 0) {
-        count_end(&engine->stats, put->object, rc);
+        sw_put_count(put, rc);
         abandon(put);
-        drop_summary(put);
+        sw_put_drop_summary(put);
     }
     return rc;
 }
@@ -285,10 +193,10 @@ static void end(struct sw_put *put)
     struct sw_object *replaced = NULL;
 
     put->ended = true;
-    drop_summary(put);
+    sw_put_drop_summary(put);
     if (put->status == 0)
         put->status = sw_store_publish(put->engine->store, put->object, sw_now_ms(), &replaced);
-    count_end(&put->engine->stats, put->object, put->status);
+    sw_put_count(put, put->status);
     if (replaced) {
         replaced->dead_next = NULL;
         sw_engine_drop(put->engine, replaced);
@@ -384,6 +292,8 @@ static void slot_run(struct sw_job *job, struct sw_worker *worker)
         return;
     }
     sw_stats_add(&engine->stats, SW_COUNT_chunks_encoded, 1);
+    if (put->sampled && slot->chunk == 0)
+        sw_put_compare(slot, worker, sw_ram_memory(engine->ram, place), encoded);
     sw_ram_trim(engine->ram, &place, (uint32_t)encoded);
     slot->status = sw_object_place_chunk(engine->store, put->object, slot->chunk, place);
     if (slot->status < 0)
@@ -404,6 +314,7 @@ static bool slot_finished(struct sw_put *put, struct sw_put_slot *slot)
         put->chunks_done++;
         put->object->stored_bytes += put->object->chunks[slot->chunk].bytes;
         sw_chunk_report_add(&put->object->report, &slot->report);
+        sw_chunk_losses_add(&put->losses, &slot->losses);
     } else if (put->status == 0) {
         put->status = slot->status;
     }

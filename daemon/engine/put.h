@@ -34,6 +34,7 @@ struct sw_put_slot {
     size_t bytes;
     int status;
     struct sw_chunk_report report;
+    struct sw_chunk_losses losses; /* of a sampled chunk */
 };
 
 struct sw_put {
@@ -56,7 +57,10 @@ struct sw_put {
     struct sw_staging_waiter waiter;
     bool waiting; /* in line for staging, or its mail is on the way */
     bool ended;   /* done was called */
-    int status;   /* first failure */
+    bool sampled; /* what its format costs is looked at, by its first chunk */
+    struct sw_chunk_losses losses;
+    char run[SW_POLICY_NAME_BYTES]; /* that it counts for; "": none */
+    int status;                     /* first failure */
 };
 
 struct sw_put_args {
@@ -66,7 +70,10 @@ struct sw_put_args {
     uint32_t e_max;               /* summary; 0: none */
     const unsigned char *summary; /* of formats that need more; borrowed during the call */
     size_t summary_bytes;
-    uint64_t seed; /* of stochastic rounding; 0: of the engine's choice */
+    uint64_t seed;   /* of stochastic rounding; 0: the run's for this tensor and step, or of the engine's choice */
+    const char *run; /* an opened run, at most 64 bytes; "": none */
+    uint64_t step;   /* of the run */
+    uint64_t policy_version; /* that `format` was resolved with; 0: what `format` names is a demand */
     /*
      * The put may stand in line for its first buffer. Not so where bytes of other puts come behind its own on one
      * stream: those puts may hold the very buffers that the line waits for.
@@ -77,10 +84,13 @@ struct sw_put_args {
 /*
  * Admits a put. 0: events will follow; an empty tensor wants one sw_put_taken(put, 0). Else nothing happened:
  * SW_INVALID, SW_TOO_LARGE, SW_QUOTA, SW_RETRY (too many wait for staging, or no memory for one that may not),
- * SW_NO_MEMORY, with *why set to a static sentence where there is more to say than the status does.
+ * SW_NO_MEMORY, SW_NO_RUN, SW_RANGE (a step that the run does not know any more), SW_STALE, SW_POLICY (what a policy
+ * says needs a summary that is not there); with *error filled where there is more to say than the status does: its text
+ * is to be "" before.
  */
 int sw_put_begin(struct sw_put *put, struct sw_engine *engine, struct sw_mailbox *mailbox,
-                 const struct sw_put_events *events, void *user, const struct sw_put_args *args, const char **why);
+                 const struct sw_put_events *events, void *user, const struct sw_put_args *args,
+                 struct sw_runs_error *error);
 
 /* Bytes that may be written at *at now; 0: none until the room event, or the put has failed or has everything. No event
  * comes from within. */

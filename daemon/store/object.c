@@ -43,6 +43,7 @@ static struct sw_object *object_make(const struct sw_object_spec *spec, const st
         .id = c->id,
         .session = spec->session,
         .group = spec->group,
+        .policy_version = spec->policy_version,
         .raw_bytes = c->raw_bytes,
         .stored_bytes = sw_container_head_bytes(c),
         .plan = c->plan,

@@ -18,6 +18,7 @@
 
 #include "codec/chunk.h"
 #include "daemon/tier/ram.h"
+#include "proto/names.h"
 #include <spillway/status.h>
 
 struct sw_store;
@@ -26,9 +27,10 @@ struct sw_store;
 struct sw_object_spec {
     const char *space;
     const char *name;
-    uint8_t kind;     /* Kind of spillway.proto; the store only keeps it */
-    uint64_t session; /* who put it; with group 0 it is nobody's */
-    uint64_t group;   /* 0: none */
+    uint8_t kind;            /* Kind of spillway.proto; the store only keeps it */
+    uint64_t session;        /* who put it; with group 0 it is nobody's */
+    uint64_t group;          /* 0: none */
+    uint64_t policy_version; /* that the plan comes from; 0: none. The store only keeps it */
 };
 
 /* An object. Fields above the line are fixed before it is published; nobody writes them after. */
@@ -39,7 +41,8 @@ struct sw_object {
     uint64_t raw_bytes;
     uint64_t stored_bytes; /* head and chunks: added up by who places them */
     uint64_t created_ms;   /* monotonic clock, given by the publisher */
-    uint64_t generation;   /* given by sw_store_publish: greater than any earlier one of this store */
+    uint64_t policy_version;
+    uint64_t generation; /* given by sw_store_publish: greater than any earlier one of this store */
     struct sw_plan plan;
     enum sw_dtype dtype;
     uint32_t ndim;
@@ -75,10 +78,6 @@ void sw_store_destroy(struct sw_store *store, struct sw_object **dead);
 /* A quota of its own for one space (made if need be); 0 lifts it, and the default counts again. It bounds what is
  * published from now on. SW_INVALID (name), SW_NO_MEMORY. */
 int sw_store_set_quota(struct sw_store *store, const char *space, uint64_t quota_bytes);
-
-/* Whether names keep to WIRE.md's rules ("Names and limits"). */
-bool sw_space_name_valid(const char *space);
-bool sw_object_name_valid(const char *name);
 
 /*
  * Makes an unpublished object for a container of this tensor and plan; c receives the container's description (with the

@@ -9,7 +9,7 @@ import unittest
 from harness import FAILED, USAGE, CommandTest, random_tensors, spillway, write_raw_safetensors, write_safetensors
 
 VECTORS = pathlib.Path(__file__).parent.parent / "vectors"
-COMMANDS = ["put", "get", "ls", "stat", "rm", "stats", "ping", "import", "export", "inspect"]
+COMMANDS = ["put", "get", "ls", "stat", "rm", "stats", "ping", "import", "export", "inspect", "policy"]
 
 
 class UsageTest(CommandTest):
@@ -50,6 +50,10 @@ class UsageTest(CommandTest):
             ("say what to import", "import"),
             ("say where to", "export", "p"),
             ("--count takes", "ping", "-c", "0"),
+            ("say what to do: check", "policy"),
+            ("there is no subcommand 'push-it'", "policy", "push-it"),
+            ("say which file", "policy", "check"),
+            ("one file at a time", "policy", "check", "a", "b"),
         ]:
             self.assert_fails(USAGE, said, *words)
 

@@ -167,7 +167,7 @@ def losses(learner, steps, schedule, seed):
         if learner.p.get("paired") and step % learner.p["period_steps"] == 0:
             cost = lambda m: clean * (1 + 0.1 * 2.0 ** -m) * (1 + 0.005 * rng.random())
             pair = (clean, cost(learner.widths[0]), cost(learner.widths[0] - 1))
-        yield step, loss, rate, pair
+        yield step, round(loss, 4), round(rate, 6), pair and tuple(round(x, 4) for x in pair)
 
 
 def head(kind, steps, params):

@@ -6,6 +6,7 @@ import os
 import socket
 import time
 
+import policy_pb2 as policy_pb
 import spillway_pb2 as pb
 import wire
 
@@ -21,6 +22,8 @@ class Refused(Exception):
         self.status = error.status
         self.text = error.text
         self.retry_after_ms = error.retry_after_ms
+        self.format = error.format
+        self.policy_version = error.policy_version
 
 
 class Gone(Exception):
@@ -252,6 +255,32 @@ class Raw:
             found += [info.name for info in page.objects]
             if not page.more:
                 return found
+
+    # --- policies and runs
+
+    def push(self, *policies: policy_pb.Policy, space: str = "default", expected: int | None = None) -> int:
+        """Puts a set in force; without an expected version, whatever is. Its version."""
+        message = policy_pb.PushPolicies(
+            set=policy_pb.PolicySet(space=space, policies=policies),
+            expected_version=expected or 0,
+            any_version=expected is None,
+        )
+        return self.ask(wire.PUSH_POLICIES, message).message.version
+
+    def policies(self, space: str = "default") -> policy_pb.PolicySet:
+        return self.ask(wire.GET_POLICIES, policy_pb.GetPolicies(space=space)).message.set
+
+    def open_run(self, run: str, space: str = "default", **settings) -> policy_pb.OpenRunDone:
+        return self.ask(
+            wire.OPEN_RUN, policy_pb.OpenRun(settings=policy_pb.RunSettings(run=run, space=space, **settings))
+        ).message
+
+    def report(self, run: str, step: int, loss: float, member: int = 0, **fields) -> policy_pb.ReportDone:
+        message = policy_pb.Report(run=run, member=member, step=step, loss=loss, **fields)
+        return self.ask(wire.REPORT, message).message
+
+    def bitlengths(self, run: str, step: int) -> policy_pb.GetBitlengthsDone:
+        return self.ask(wire.GET_BITLENGTHS, policy_pb.GetBitlengths(run=run, step=step)).message
 
     def ping(self) -> None:
         assert self.ask(wire.PING).type == wire.PONG

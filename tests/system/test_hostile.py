@@ -100,13 +100,27 @@ class Frames(HostileTest):
             with self.subTest(f"seed {seed}, round {i}"):
                 client = self.connect(self.daemon.unix if i % 2 else self.daemon.tcp)
                 noise = pattern(4096, seed + i)
-                header = wire.header(1 + noise[0] % 22, noise[1], b"", b"", client.checked, message_bytes=noise[2] * 16)
+                header = wire.header(1 + noise[0] % 34, noise[1], b"", b"", client.checked, message_bytes=noise[2] * 16)
                 try:
                     client.socket.sendall(header + noise)
                     client.socket.shutdown(socket.SHUT_WR)
                 except OSError:
                     pass  # it was quicker
                 client.end_of_stream()
+        self.honest.ping()
+
+    def test_noise_as_messages(self) -> None:
+        """A message that does not parse, or does by chance, is answered on its own request."""
+        seed = int.from_bytes(os.urandom(4), "little")
+        client = self.connect()
+        for i in range(300):
+            noise = pattern(64, seed + i)
+            kind = wire.PUSH_POLICIES + 2 * (noise[0] % 6)
+            with self.subTest(f"seed {seed}, round {i}, type {kind}"):
+                request = client.new_request()
+                client.send(kind, request, noise[1 : 1 + noise[1] % 40])
+                frame = client.wait_for(request)
+                self.assertIn(frame.type, (wire.ERROR, kind + 1))
         self.honest.ping()
 
     def test_half_frames(self) -> None:

@@ -54,7 +54,7 @@ class Configuration(DaemonTest):
             ('log_level = "loud"\n', 1, "debug, info, warning or error"),
             ('insecure = "maybe"\n', 1, "true or false"),
             ('\nmemry = "1G"\n', 2, "there is no option 'memry': there are socket, listen, insecure, memory,"),
-            ('space "a" {\n  qouta = "1M"\n}\n', 2, "a space has no option 'qouta': there is quota"),
+            ('space "a" {\n  qouta = "1M"\n}\n', 2, "a space has no option 'qouta': there are quota"),
             ('memory "1G"\n', 1, "equal sign"),
             ('memory = "1G\n', 2, "end of file"),
             ('space "a" {\n  quota = "much"\n}\n', 3, 'quota = "8G"'),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
+import policy_pb2 as policy_pb
 import spillway_pb2 as pb
 import xxhash
 
@@ -15,6 +16,8 @@ MAX_BODY = 1 << 20
 
 HELLO, WELCOME, PUT, PUT_DONE, GET, GET_BEGIN, DATA, STAT, STAT_DONE, LIST, LIST_DONE = range(1, 12)
 FREE, FREE_GROUP, FREE_DONE, STATS, STATS_DONE, PING, PONG, CREDIT, CANCEL, ERROR, BYE = range(12, 23)
+PUSH_POLICIES, PUSH_POLICIES_DONE, GET_POLICIES, GET_POLICIES_DONE, OPEN_RUN, OPEN_RUN_DONE = range(23, 29)
+REPORT, REPORT_DONE, REPORT_LEARNED, REPORT_LEARNED_DONE, GET_BITLENGTHS, GET_BITLENGTHS_DONE = range(29, 35)
 
 # What a server sends, and how its messages parse.
 ANSWERS = {
@@ -29,11 +32,18 @@ ANSWERS = {
     PONG: None,
     CREDIT: pb.Credit,
     ERROR: pb.Error,
+    PUSH_POLICIES_DONE: policy_pb.PushPoliciesDone,
+    GET_POLICIES_DONE: policy_pb.GetPoliciesDone,
+    OPEN_RUN_DONE: policy_pb.OpenRunDone,
+    REPORT_DONE: policy_pb.ReportDone,
+    REPORT_LEARNED_DONE: policy_pb.ReportLearnedDone,
+    GET_BITLENGTHS_DONE: policy_pb.GetBitlengthsDone,
 }
 
 # The statuses the tests expect, by number: a second list, so that a changed number fails.
 CORRUPT, UNSUPPORTED, INVALID, TOO_LARGE, RANGE, NOT_FOUND = -5001, -5002, -5010, -5012, -5013, -5020
 FULL, QUOTA, RETRY, TIMEOUT, CANCELLED = -5030, -5031, -5032, -5040, -5041
+NO_RUN, STALE, POLICY, DENIED, NOT_FINITE = -5021, -5060, -5061, -5062, -5063
 SHUTTING_DOWN, SESSION_LOST, PROTOCOL, VERSION = -5044, -5046, -5050, -5051
 
 # dtype: its number and the bytes of one element.

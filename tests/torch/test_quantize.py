@@ -10,6 +10,7 @@ import spillway
 import spillway.torch
 from spillway import _kernels
 from spillway._kernels import NEAREST, TRUNCATE, Widths
+from spillway.policy import BitChop, Policy, PolicySet, Quantum
 from spillway.torch import Learning, Run, Tap, learning_of, quantize
 
 
@@ -246,6 +247,38 @@ def test_paired_probes_leave_no_trace() -> None:
     assert len(seen) == 3
     assert all(torch.equal(now, then) for now, then in zip(model.buffers(), before))
     assert quantized.frozen is False
+
+
+def test_workers_of_a_run_see_the_same_bitlengths(make_daemon) -> None:
+    policy = Policy("acts", "sfp-1-8-7-rne", kinds=["activation"], learner=BitChop(period_steps=1, hold_steps=0))
+    daemon = make_daemon("128M")
+    with spillway.Client(daemon.endpoint) as first, spillway.Client(daemon.endpoint) as second:
+        first.push_policies(PolicySet([policy]))
+        shared = [client.open_run("r", seed=1, steps=1000, members=2) for client in (first, second)]
+        runs = [Run(seed=1, steps=1000, shared=one) for one in shared]
+        models = [Net(), Net()]
+        workers = [quantize(model, policy, run) for model, run in zip(models, runs)]
+        seen = []
+        for step in range(30):
+            for model in models:
+                model(batch()[0])
+            bits = [{(b.name, b.mantissa, b.exponent) for b in worker.bits()} for worker in workers]
+            assert bits[0] == bits[1]
+            seen.append(workers[0].mean_bits()[0])
+            for run in runs:
+                run.report(3 - 0.1 * step, 0.1)
+        assert min(seen) < 7
+    assert seen[0] == 7
+
+
+def test_the_daemon_is_shown_what_is_learned_here(client) -> None:
+    policy = Policy("learned", "sfp-1-8-7", learner=Quantum(exponent=True))
+    client.push_policies(PolicySet([policy], space="shown"))
+    run = Run(seed=1, steps=100, shared=client.open_run("shown", space="shown", seed=1, steps=100))
+    model = Net()
+    quantize(model, policy, run)
+    train(model, run, 3)
+    assert run.step == 3
 
 
 def test_integers_mix_and_are_stored_whole(client) -> None:

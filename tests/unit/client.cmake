@@ -2,7 +2,7 @@
 add_library(client_peer STATIC peer.c client_help.c)
 target_link_libraries(client_peer PUBLIC sw_client PkgConfig::CMOCKA)
 
-foreach(test client client_async client_connect client_faults)
+foreach(test client client_async client_connect client_faults client_policy)
   sw_unit_test(${test} client_peer)
 endforeach()
 # A resolver that answers late, or not at all.

@@ -139,11 +139,12 @@ static int begin(struct putter *p, struct kit *kit, const char *name, enum sw_dt
     struct sw_put_args args = {.spec = {.space = "s", .name = name, .session = 1},
                                .tensor = {.dtype = dtype, .ndim = 1, .shape = {count}},
                                .format = "",
+        .run = "",
                                .may_wait = may_wait};
-    const char *why = NULL;
+    struct sw_runs_error error = {.text = ""};
 
     *p = (struct putter){.kit = kit, .data = data, .bytes = count * sw_dtype_bytes(dtype)};
-    return sw_put_begin(&p->put, &kit->engine, &kit->mailbox, &put_events, p, &args, &why);
+    return sw_put_begin(&p->put, &kit->engine, &kit->mailbox, &put_events, p, &args, &error);
 }
 
 int putter_begin(struct putter *p, struct kit *kit, const char *name, enum sw_dtype dtype, uint64_t count,

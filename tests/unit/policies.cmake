@@ -1,4 +1,4 @@
-foreach(test policy_match policy_message policy_text learner_rules learner_state learner_traces)
+foreach(test policy_match policy_message policy_text learner_paired learner_rules learner_state learner_traces)
   sw_unit_test(${test} sw_policies)
 endforeach()
 foreach(test policy_message policy_text)

@@ -43,23 +43,15 @@ static void learner_roll(struct dice *dice, struct sw_learner_params *params)
 
 static void selector_roll(struct dice *dice, struct sw_selector *s)
 {
-    static const char *const globs[] = {"",
-                                        "*",
-                                        "layer*",
-                                        "blk[0-9].?ttn",
-                                        "*.gr\xc3\xb6\xc3\x9f"
-                                        "e",
-                                        "a\"b\\c: #d",
-                                        "[!a-z]*[*]",
-                                        "- x",
-                                        "***",
-                                        "\xf0\x9f\x8c\x8a"};
+    static const char *const globs[] = {
+        "",           "*",   "layer*", "blk[0-9].?ttn",   "*.gr\xc3\xb6\xc3\x9f.e", "a\"b\\c: #d",
+        "[!a-z]*[*]", "- x", "***",    "\xf0\x9f\x8c\x8a"};
     strcpy(s->name, globs[dice_below(dice, sizeof globs / sizeof globs[0])]);
     s->kinds = (uint32_t)dice_below(dice, 1u << SW_POLICY_KINDS);
     /* F32 is among them if any is: it suits every format. */
     for (size_t i = 0; i < sizeof dtypes / sizeof dtypes[0] && dice_below(dice, 2); i++)
         s->dtypes |= UINT64_C(1) << dtypes[i];
-    s->min_bytes = dice_size(dice, 0, UINT64_MAX - 1);
+    s->min_bytes = dice_size(dice, 0, UINT64_MAX >> 2);
     if (dice_below(dice, 2))
         s->max_bytes = s->min_bytes + dice_below(dice, UINT64_MAX - s->min_bytes);
 }
@@ -81,7 +73,7 @@ static void policy_roll(struct dice *dice, size_t index, struct sw_policy *polic
 void policy_dice_roll(struct dice *dice, struct sw_policy_set *set)
 {
     static const char *const spaces[] = {"default", "-", "team.a"};
-    *set = (struct sw_policy_set){.version = dice_size(dice, 0, UINT64_MAX - 1)};
+    *set = (struct sw_policy_set){.version = dice_size(dice, 0, UINT64_MAX >> 2)};
     strcpy(set->space, spaces[dice_below(dice, 3)]);
     set->count = dice_size(dice, 0, 20);
     set->policies = calloc(set->count + 1, sizeof *set->policies);

@@ -178,11 +178,12 @@ static void a_file_goes_over_the_defaults(void **state)
     (void)state;
     sw_config_defaults(&config);
     uint32_t threads = config.codec_threads;
-    assert_true(read_text(&config,
-                          "# a node\nsocket = \"/x\"\nlisten = 'tcp:7411'\nmemory = 2G\ngrace = 250ms\n"
-                          "insecure = true\nlog_level = debug\nmax_connections = 9\n"
-                          "space \"a\" { quota = 1M }\nspace b { quota = \"2M\" }\n",
-                          error));
+    assert_true(
+        read_text(&config,
+                  "# a node\nsocket = \"/x\"\nlisten = 'tcp:7411'\nmemory = 2G\ngrace = 250ms\n"
+                  "insecure = true\nlog_level = debug\nmax_connections = 9\n"
+                  "space \"a\" { quota = 1M owner = root }\nspace b { quota = \"2M\" }\nspace c { owner = 4711 }\n",
+                  error));
     assert_string_equal(config.socket, "/x");
     assert_string_equal(config.tcp_host, "127.0.0.1");
     assert_int_equal(config.tcp_port, 7411);
@@ -192,7 +193,12 @@ static void a_file_goes_over_the_defaults(void **state)
     assert_int_equal(config.log_level, SW_LOG_DEBUG);
     assert_int_equal(config.max_connections, 9);
     assert_int_equal(config.codec_threads, threads);
-    assert_int_equal(config.space_count, 2);
+    assert_int_equal(config.space_count, 3);
+    assert_true(config.spaces[0].has_owner);
+    assert_int_equal(config.spaces[0].owner_uid, 0);
+    assert_false(config.spaces[1].has_owner);
+    assert_true(config.spaces[2].has_owner);
+    assert_int_equal(config.spaces[2].owner_uid, 4711);
     assert_string_equal(config.spaces[1].name, "b");
     assert_int_equal(config.spaces[1].quota_bytes, 2u << 20);
     assert_true(sw_config_complete(&config, error));
@@ -209,7 +215,9 @@ static void a_broken_line_is_named(void **state)
                  {"# x\n# y\n\ngrace = soon # z\n", 4, "a duration"},
                  {"socket = /x\ncolour = blue\n", 2, "colour"},
                  {"codec_threads = 257\n", 1, "from 1 to 256"},
-                 {"\nspace \"a b\" { quota = 1M }\n", 2, "A-Z a-z"}};
+                 {"\nspace \"a b\" { quota = 1M }\n", 2, "A-Z a-z"},
+                 {"space a { owner = \"no such user\" }\n", 1, "a user of this machine"},
+                 {"space a { owner = 4294967295 }\n", 1, "a user of this machine"}};
     static struct sw_config config;
     char error[SW_CONFIG_ERROR_CAP], start[128];
 

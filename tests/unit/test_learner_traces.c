@@ -73,7 +73,6 @@ static void replay(bool saved)
     assert_non_null(file);
     for (int number = 1; fgets(line, sizeof line, file) != NULL; number++) {
         struct sw_learner_event event = {0};
-        int mantissa, exponent, resets;
         bool reset;
         if (line[0] == '#')
             continue;
@@ -81,13 +80,14 @@ static void replay(bool saved)
             l = head_read(line);
             continue;
         }
-        assert_int_equal(sscanf(event_read(line, &event), "%d %d %d", &mantissa, &exponent, &resets), 3);
+        char *at = event_read(line, &event);
+        long mantissa = strtol(at, &at, 10), exponent = strtol(at, &at, 10), resets = strtol(at, &at, 10);
         assert_int_equal(sw_learner_take(&l, &event, &reset), 0);
         if (saved)
             reload(&l);
         struct sw_widths widths = sw_learner_widths(&l);
-        if (widths.mantissa != mantissa || widths.exponent != exponent || l.resets != (uint32_t)resets)
-            fail_msg("%s:%d: %d %d %u, not %d %d %d", TRACES, number, widths.mantissa, widths.exponent, l.resets,
+        if (widths.mantissa != mantissa || widths.exponent != exponent || (long)l.resets != resets)
+            fail_msg("%s:%d: %d %d %u, not %ld %ld %ld", TRACES, number, widths.mantissa, widths.exponent, l.resets,
                      mantissa, exponent, resets);
         steps++;
     }

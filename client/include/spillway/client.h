@@ -73,8 +73,9 @@ struct sw_info {
     uint64_t shape[SW_INFO_DIMS];
     uint64_t group; /* 0: none */
     uint64_t raw_bytes;
-    uint64_t stored_bytes; /* its container, headers counted */
-    uint64_t generation;   /* grows each time the name is put anew */
+    uint64_t stored_bytes;   /* its container, headers counted */
+    uint64_t generation;     /* grows each time the name is put anew */
+    uint64_t policy_version; /* of the policies that chose the format; 0: whoever put it did, or there were none */
     uint64_t age_ms;
     uint32_t chunks;
     /* What encoding found; 0 in the answers of sw_list. */
@@ -105,17 +106,21 @@ struct sw_put_args {
     const uint64_t *shape; /* row-major; borrowed during the call */
     uint64_t
         group; /* 0: none. Else any number: objects of one group are freed together, at the latest with the session */
-    const char *format;  /* NULL: the server's policy decides (lossless by default); else "sfp-1-4-2" or another
+    const char *format;  /* NULL: the space's policies decide (lossless by default); else "sfp-1-4-2" or another
                             (spillway put --help). "auto" chooses lossless or raw by a look at the values */
     uint32_t timeout_ms; /* 0: the client's */
-    uint64_t seed;       /* of formats that round stochastically; 0: the server makes one of name and generation */
+    uint64_t seed;       /* of formats that round stochastically; 0: the server makes one of name and generation, or of
+                            the run's seed, name and step */
+    const char *run;     /* the opened run (spillway/policy.h) that it belongs to, or NULL */
+    uint64_t step;       /* of the run */
 };
 
 /*
  * Stores the tensor whose bytes lie at `data`, replacing what had this name, atomically: readers see the old one or the
  * new one. info may be NULL. SW_INVALID (shape, dtype, format), SW_FULL, SW_QUOTA, SW_RETRY, SW_TOO_LARGE, SW_TIMEOUT,
- * SW_DISCONNECTED, SW_SHUTTING_DOWN, -EFAULT (`data` was unmapped meanwhile); on any of them the old object, if there
- * was one, is still there.
+ * SW_DISCONNECTED, SW_SHUTTING_DOWN, SW_NO_RUN, SW_RANGE (a step whose widths the run has forgotten), SW_STALE or
+ * SW_POLICY (the policies changed again and again meanwhile), -EFAULT (`data` was unmapped meanwhile); on any of them
+ * the old object, if there was one, is still there.
  */
 SW_API int sw_put(sw_client *client, const struct sw_put_args *args, const void *data, struct sw_info *info,
                   struct sw_error *err);

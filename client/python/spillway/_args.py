@@ -5,9 +5,13 @@ from __future__ import annotations
 import ctypes
 import time
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from . import _dtypes, _info, _native, errors
 from ._buffers import Loan
+
+if TYPE_CHECKING:
+    from .run import Run
 
 # One request's names must fit into one message of 64 KiB.
 _FREE_NAMES = 512
@@ -40,7 +44,16 @@ def text(text: str | None) -> bytes | None:
     return None if text is None else text.encode()
 
 
-def _kind(kind: str) -> int:
+def run_and_step(run: Run | None, step: int | None) -> tuple[bytes | None, int]:
+    """Without a step, the one that the run is at."""
+    if run is None:
+        if step is not None:
+            raise ValueError("a step is one of a run: name that too")
+        return None, 0
+    return run.name.encode(), run.step if step is None else step
+
+
+def kind_number(kind: str) -> int:
     if kind not in _info.KINDS:
         raise ValueError(f"unknown kind {kind!r}; there are {', '.join(_info.KINDS)}")
     return _info.KINDS.index(kind)
@@ -57,6 +70,8 @@ def put_args(
     format_: str | None,
     timeout: float | None,
     seed: int = 0,
+    run: Run | None = None,
+    step: int | None = None,
 ) -> _native.PutArgs:
     dtype = _dtypes.of_name(dtype_name) if dtype_name else _dtypes.of_buffer(loan.format, loan.itemsize)
     if shape is None:
@@ -70,7 +85,17 @@ def put_args(
         raise ValueError(f"{dtype.name} of shape {tuple(shape)} takes {count * dtype.bytes} bytes, not {loan.bytes}")
     sizes = (ctypes.c_uint64 * max(1, len(shape)))(*shape)
     return _native.PutArgs(
-        text(space), text(name), _kind(kind), dtype.number, len(shape), sizes, group, text(format_), ms(timeout), seed
+        text(space),
+        text(name),
+        kind_number(kind),
+        dtype.number,
+        len(shape),
+        sizes,
+        group,
+        text(format_),
+        ms(timeout),
+        seed,
+        *run_and_step(run, step),
     )
 
 

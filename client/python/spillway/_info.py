@@ -13,7 +13,8 @@ KINDS = ("other", "activation", "weight", "gradient", "optimizer")
 class ObjectInfo:
     """A stored object.
 
-    The fields after `chunks` are what encoding found: put, get and stat tell them, list does not.
+    `policy_version` is that of the policies that chose the format; 0 where whoever put it did. The fields after
+    `chunks` are what encoding found: put, get and stat tell them, list does not.
     """
 
     space: str
@@ -26,6 +27,7 @@ class ObjectInfo:
     raw_bytes: int
     stored_bytes: int
     generation: int
+    policy_version: int
     age_ms: int
     chunks: int
     flushed: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,11 +11,13 @@ import torch
 
 from ._kernels import FULL, Widths
 from ._loss_learner import LossLearner, draw
+from .errors import INVALID, NotFiniteError, UsageError
 
 if TYPE_CHECKING:
     from ._learning import Learning
     from ._points import Point
     from ._run import Run
+    from .run import Bitlengths, StepWidths
 
 
 # So far above a whole number n still is that number when it is rounded up.
@@ -89,6 +92,57 @@ class LossDriven:
 
     def load_state_dict(self, state: dict) -> None:
         self._machine.load(state["machine"])
+
+
+class Shared:
+    """Bitlengths that the daemon finds for all workers of a run, of one of its policies."""
+
+    learns = False
+
+    def __init__(self, learning: Learning, run: Run) -> None:
+        assert run.shared is not None
+        self._run, self._shared, self._policy = run, run.shared, learning.policy
+        self._now: StepWidths | None = None
+
+    @property
+    def frozen(self) -> bool:
+        return self._now is not None and self._now.frozen
+
+    def set(self, point: Point, dtype: torch.dtype) -> None:
+        now, full = self._widths(), FULL[dtype]
+        mantissa, exponent = int(now.mantissa_bits), int(now.exponent_bits) or full[1]
+        point.floor = point.drawn = Widths(min(mantissa, full[0]), min(exponent, full[1]))
+
+    def _widths(self) -> Bitlengths:
+        # Asking fixes them for every worker, once a step.
+        if self._now is None or self._now.step != self._run.step:
+            self._now = self._shared.bitlengths(self._run.step)
+        found = self._now.policies.get(self._policy)
+        if found is None:
+            there = ", ".join(self._now.policies) or "none"
+            raise UsageError(f"the run has no policy {self._policy!r} that moves widths: there are {there}", INVALID)
+        return found
+
+    def end_step(self, points: list[Point], step: Step) -> None:
+        pair, now = None, self._widths()
+        probe = self._now.probes.get(self._policy) if self._now else None
+        if probe is not None and step.probe is not None:
+            tries = (Widths(23, 8), _widths_of(now), _widths_of(probe))
+            full, current, reduced = (step.probe(widths) for widths in tries)
+            pair = (full, current, reduced)
+        # The daemon restores full widths; the caller was told already.
+        with contextlib.suppress(NotFiniteError):
+            self._shared.report(step.loss, step.rate, step=step.number, paired=pair)
+
+    def state_dict(self) -> dict:
+        return {}
+
+    def load_state_dict(self, state: dict) -> None:
+        self._now = None
+
+
+def _widths_of(bits: Bitlengths) -> Widths:
+    return Widths(int(bits.mantissa_bits), int(bits.exponent_bits) or 8)
 
 
 class PerTensor:

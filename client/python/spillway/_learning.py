@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from ._kernels import NEAREST, TRUNCATE
+from .policy import Policy
 
 LEARNERS = ("fixed", "quantum", "bitchop", "bitwave", "bitpruning")
 
@@ -31,6 +32,7 @@ class Learning:
     optimizer    of n: "sgd", or "adam"
     rate         of that optimizer; 0 makes SGD fall by five bits in a share `fall` of the run, and Adam's 0.02
     sample_every quantum, bitpruning: the gradient of n is of every so many-th sample
+    policy       bitchop, bitwave in a shared run: the name of the daemon's policy
     others       as in a policy's text
     """
 
@@ -55,6 +57,7 @@ class Learning:
     tolerance: float = 0.03
     warmup: float = 0.05
     paired: bool = False
+    policy: str = ""
     period_steps: int = 10
     hold_steps: int = 20
     sample_every: int = 8
@@ -86,6 +89,27 @@ class Learning:
 
     def but(self, **changes: object) -> Learning:
         return replace(self, **changes)
+
+
+_SFP = re.compile(r"sfp-[01]-([1-8])-(\d+)(-rne)?")
+_RENAMED = {"start": "mantissa_start", "floor": "mantissa_floor"}
+
+
+def learning_from(policy: Learning | Policy) -> Learning:
+    """The learning of a policy as the daemon knows it. Where widths move, values are rounded to nearest."""
+    if isinstance(policy, Learning):
+        return policy
+    learner = policy.learner
+    given = {_RENAMED.get(f.name, f.name): getattr(learner, f.name) for f in fields(learner)}
+    given = {name: value for name, value in given.items() if value is not None}
+    base = learning_of({"quantum": "qm", "fixed": "bf16"}.get(learner.kind, learner.kind))
+    assert base is not None
+    if learner.kind != "fixed":
+        return replace(base, policy=policy.name, **given)
+    if match := _SFP.fullmatch(policy.format):
+        widths = {"exponent_start": int(match[1]), "mantissa_start": int(match[2])}
+        return replace(base, rounding=NEAREST if match[3] else TRUNCATE, **widths)
+    return Learning("fixed", format=policy.format)
 
 
 def learning_of(name: str) -> Learning | None:

@@ -1,6 +1,6 @@
 """The C library: where it is found, and what its structs and functions look like.
 
-This mirrors spillway/client.h and holds nothing else. ctypes releases the interpreter's lock during every call, so a
+This mirrors spillway/client.h and spillway/policy.h and holds nothing else. ctypes releases the interpreter's lock during every call, so a
 thread that waits for the daemon stops no other one. No function here gets a callback that the library's own thread
 would run: it would have to take that lock in the middle of a training step.
 """
@@ -10,12 +10,13 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 import os
-from ctypes import POINTER, byref, c_char, c_char_p, c_int, c_size_t, c_uint32, c_uint64, c_void_p
+from ctypes import POINTER, byref, c_char, c_char_p, c_double, c_int, c_size_t, c_uint32, c_uint64, c_void_p
 from pathlib import Path
 
 SPACE_CAP = 65
 NAME_CAP = 1025
 FORMAT_CAP = 32
+ANY_VERSION = 2**64 - 1
 INFO_DIMS = 64
 
 
@@ -40,6 +41,7 @@ class Info(ctypes.Structure):
         ("raw_bytes", c_uint64),
         ("stored_bytes", c_uint64),
         ("generation", c_uint64),
+        ("policy_version", c_uint64),
         ("age_ms", c_uint64),
         ("chunks", c_uint32),
         ("flushed", c_uint64),
@@ -67,6 +69,8 @@ class PutArgs(ctypes.Structure):
         ("format", c_char_p),
         ("timeout_ms", c_uint32),
         ("seed", c_uint64),
+        ("run", c_char_p),
+        ("step", c_uint64),
     ]
 
 
@@ -96,9 +100,67 @@ class SpaceInfo(ctypes.Structure):
     ]
 
 
+class RunSettings(ctypes.Structure):
+    _fields_ = [
+        ("run", c_char_p),
+        ("space", c_char_p),
+        ("seed", c_uint64),
+        ("steps", c_uint64),
+        ("members", c_uint32),
+    ]
+
+
+class RunInfo(ctypes.Structure):
+    _fields_ = [
+        ("policy_version", c_uint64),
+        ("members", c_uint32),
+        ("step", c_uint64),
+        ("reported_step", c_uint64),
+        ("loss", c_double),
+        ("frozen", c_int),
+        ("resets", c_uint64),
+    ]
+
+
+class ReportArgs(ctypes.Structure):
+    _fields_ = [
+        ("run", c_char_p),
+        ("member", c_uint32),
+        ("step", c_uint64),
+        ("loss", c_double),
+        ("learning_rate", c_double),
+        ("has_paired", c_int),
+        ("full", c_double),
+        ("current", c_double),
+        ("reduced", c_double),
+    ]
+
+
+class ReportResult(ctypes.Structure):
+    _fields_ = [("reset", c_int), ("effective_step", c_uint64)]
+
+
+class Bitlengths(ctypes.Structure):
+    _fields_ = [
+        ("policy", c_char * SPACE_CAP),
+        ("tensor", c_char * NAME_CAP),
+        ("kind", c_int),
+        ("mantissa_bits", c_double),
+        ("exponent_bits", c_double),
+        ("effective_step", c_uint64),
+        ("format", c_char * FORMAT_CAP),
+        ("probe", c_int),
+    ]
+
+
+class StepInfo(ctypes.Structure):
+    _fields_ = [("policy_version", c_uint64), ("frozen", c_int)]
+
+
 # Called by the library on the thread that reads a ticket, while it reads.
 LIST_FN = ctypes.CFUNCTYPE(c_int, POINTER(Info), c_void_p)
 SPACE_FN = ctypes.CFUNCTYPE(c_int, POINTER(SpaceInfo), c_void_p)
+BITLENGTHS_FN = ctypes.CFUNCTYPE(c_int, POINTER(Bitlengths), c_void_p)
 STATS_FN = ctypes.CFUNCTYPE(c_int, c_char_p, c_uint64, c_void_p)
 
 _ERR = POINTER(Error)
@@ -123,6 +185,21 @@ _PROTOTYPES = {
     "sw_submit_free_group": (c_int, [c_void_p, c_uint64, c_uint32, *_SUBMIT]),
     "sw_submit_stats": (c_int, [c_void_p, c_uint32, *_SUBMIT]),
     "sw_submit_ping": (c_int, [c_void_p, c_uint32, *_SUBMIT]),
+    "sw_submit_policies_push": (c_int, [c_void_p, c_char_p, c_size_t, c_uint64, *_SUBMIT]),
+    "sw_submit_policies_get": (c_int, [c_void_p, c_char_p, *_SUBMIT]),
+    "sw_submit_run_open": (c_int, [c_void_p, POINTER(RunSettings), *_SUBMIT]),
+    "sw_submit_run_report": (c_int, [c_void_p, POINTER(ReportArgs), *_SUBMIT]),
+    "sw_submit_run_report_learned": (
+        c_int,
+        [c_void_p, c_char_p, c_uint32, c_uint64, POINTER(Bitlengths), c_size_t, *_SUBMIT],
+    ),
+    "sw_submit_run_bitlengths": (c_int, [c_void_p, c_char_p, c_uint64, *_SUBMIT]),
+    "sw_ticket_policies_push": (c_int, [c_void_p, POINTER(c_uint64), _ERR]),
+    "sw_ticket_policies_get": (c_int, [c_void_p, POINTER(c_void_p), POINTER(c_uint64), _ERR]),
+    "sw_text_free": (None, [c_void_p]),
+    "sw_ticket_run_open": (c_int, [c_void_p, POINTER(c_uint32), POINTER(RunInfo), _ERR]),
+    "sw_ticket_run_report": (c_int, [c_void_p, POINTER(ReportResult), _ERR]),
+    "sw_ticket_run_bitlengths": (c_int, [c_void_p, BITLENGTHS_FN, c_void_p, POINTER(StepInfo), _ERR]),
     "sw_wait": (c_int, [c_void_p, c_uint32, _ERR]),
     "sw_ticket_result": (c_int, [c_void_p, POINTER(c_size_t), _INFO, _ERR]),
     "sw_ticket_list": (c_int, [c_void_p, LIST_FN, c_void_p, POINTER(c_int), _ERR]),

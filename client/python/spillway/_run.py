@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from .run import Run as SharedRun
     from .torch_quantize import Quantized
 
 
@@ -20,15 +21,20 @@ class Report(NamedTuple):
 
 
 class Run:
-    """`seed` is that of all draws, `steps` how long the job is: shares of it, as when to freeze, come of that."""
+    """`seed` is that of all draws, `steps` how long the job is: shares of it, as when to freeze, come of that.
 
-    def __init__(self, name: str = "run", *, seed: int = 0, steps: int = 0) -> None:
+    `shared` is what Client.open_run gave, for jobs of several workers: the daemon then moves the bitlengths of BitChop
+    and BitWave, by the losses of all, and is shown those that are learned here.
+    """
+
+    def __init__(self, name: str = "run", *, seed: int = 0, steps: int = 0, shared: SharedRun | None = None) -> None:
         if steps < 0:
             raise ValueError("a run has no negative number of steps; 0 means that nobody knows")
         self.name = name
         self.seed = seed
         self.steps = steps
         self.step = 0
+        self.shared = shared
         self._quantized: list[Quantized] = []
 
     def report(self, loss: object, lr: float, probe: Callable[[], object] | None = None) -> Report:

@@ -32,13 +32,14 @@ from typing import NamedTuple
 import torch
 
 from . import _info, _native, errors
-from ._args import batches
+from ._args import batches, run_and_step
 from ._entry import Demand, Entry, Flight, Outcome, Payload, Retired, key_of, traits_of
 from ._footprint import DTYPES, Extent, compact, elements, extent_of, whole
 from ._handles import Spilled, VersionWatch
 from ._pause import Pause
 from ._stats import OffloadStats
 from .client import Client
+from .run import Run
 from .ticket import ticket_info
 
 # How long the freeing thread gathers names before it sends them: one request then frees many tensors.
@@ -58,6 +59,7 @@ class Settings(NamedTuple):
     format: str | Callable[[torch.Tensor], Demand | str | None] | None
     timeout_ms: int
     window_bytes: int
+    run: Run | None = None
 
 
 class Session:
@@ -236,6 +238,8 @@ class Session:
             self._group,
             demand.format.encode() if demand.format else None,
             self._settings.timeout_ms,
+            0,
+            *run_and_step(self._settings.run, None),
         )
         ticket = self.client._submit_put(_Lent(sent), args, _outcome)
         return Flight(ticket, payload, name, demand.label or demand.kind)

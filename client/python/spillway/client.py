@@ -10,12 +10,15 @@ import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from . import _dtypes, _info, _link, _native, errors
+from . import _dtypes, _info, _link, _native, errors, policy
+from . import run as run_
 from ._args import Deadline, batches, get_args, ms, put_args, text
 from ._buffers import NOTHING, Lent, Loan, lend_readable
 from ._collect import collect
 from ._info import ObjectInfo, SpaceInfo
 from ._native import byref, lib
+from .policy import PolicySet
+from .run import Run
 from .ticket import Ticket, ticket_info
 
 if TYPE_CHECKING:
@@ -87,16 +90,20 @@ class Client:
         group: int = 0,
         format: str | None = None,
         seed: int = 0,
+        run: Run | None = None,
+        step: int | None = None,
         timeout: float | None = None,
     ) -> ObjectInfo:
         """Stores a numpy array or any other buffer under `name`, replacing atomically what had it.
 
-        dtype ("BF16") and shape say what the bytes mean where the buffer does not. `format` None lets the daemon's
-        policy decide, which is lossless unless somebody said otherwise; "auto" looks at the values. Formats that
-        round stochastically draw by `seed`; 0 lets the daemon make one of the name and of what it replaces.
+        dtype ("BF16") and shape say what the bytes mean where the buffer does not. `format` None lets the
+        space's policies decide, which is lossless unless somebody said otherwise; "auto" looks at the values. Formats that
+        round stochastically draw by `seed`; 0 lets the daemon make one of the name and of what it replaces. With a
+        `run` the tensor is stored at that run's widths of `step`, by default the one that the run is at, and drawn by
+        the run's seed.
         """
         loan = lend_readable(data)
-        args = put_args(loan, name, dtype, shape, kind, space, group, format, timeout, seed)
+        args = put_args(loan, name, dtype, shape, kind, space, group, format, timeout, seed, run, step)
         return self._submit_put(loan, args, _result_info).result()
 
     def put_async(
@@ -111,11 +118,13 @@ class Client:
         group: int = 0,
         format: str | None = None,
         seed: int = 0,
+        run: Run | None = None,
+        step: int | None = None,
         timeout: float | None = None,
     ) -> Ticket[ObjectInfo]:
         """Like put, but returns at once. The data must stay as it is until the ticket is done."""
         loan = lend_readable(data)
-        args = put_args(loan, name, dtype, shape, kind, space, group, format, timeout, seed)
+        args = put_args(loan, name, dtype, shape, kind, space, group, format, timeout, seed, run, step)
         return self._submit_put(loan, args, _result_info)
 
     # Fetching
@@ -280,6 +289,38 @@ class Client:
         """Removes all objects of a group and says how many they were."""
         return self._submit(_result_freed, lib.sw_submit_free_group, group, ms(timeout)).result()
 
+    # Policies and runs
+
+    def push_policies(
+        self, policies: PolicySet | str, *, expected_version: int | None = None, space: str | None = None
+    ) -> int:
+        """Puts a set of policies, or its text, in force in the place of all that its space had. The version it gets.
+
+        With `expected_version` only in the place of that one, else StaleError; 0 is for a space without any. Only a
+        space's owner may: DeniedError. `space` is for a set that names none.
+        """
+        set_ = policies if isinstance(policies, str) else policies.in_space(space).to_text()
+        encoded = set_.encode()
+        expected = _native.ANY_VERSION if expected_version is None else expected_version
+        return self._submit(
+            _result_version, lib.sw_submit_policies_push, encoded, len(encoded), ctypes.c_uint64(expected)
+        ).result()
+
+    def policies(self, space: str = "default") -> PolicySet:
+        """The policies in force; version 0 and none where nobody has pushed any."""
+        return policy.parse(self._submit(_result_policies, lib.sw_submit_policies_get, text(space)).result())
+
+    def open_run(
+        self, name: str, *, space: str = "default", seed: int = 0, steps: int = 0, members: int = 0
+    ) -> Run:
+        """Opens a run, or joins one that another worker has opened with the same settings.
+
+        seed     of draws and stochastic rounding
+        steps    of the whole job; 0: not known, and nothing freezes by itself
+        members  that report; 0: as many as have joined
+        """
+        return run_.open_run(self, name, space, seed, steps, members)
+
     def ping(self, *, timeout: float | None = None) -> float:
         """Seconds that one round trip takes."""
         begin = time.perf_counter()
@@ -321,6 +362,21 @@ def _result_got(native: ctypes.c_void_p) -> int:
     got = ctypes.c_size_t()
     lib.sw_ticket_result(native, byref(got), None, None)
     return got.value
+
+
+def _result_version(native: ctypes.c_void_p) -> int:
+    version, err = ctypes.c_uint64(), _native.Error()
+    errors.check(lib.sw_ticket_policies_push(native, byref(version), byref(err)), err)
+    return version.value
+
+
+def _result_policies(native: ctypes.c_void_p) -> str:
+    held, err = ctypes.c_void_p(), _native.Error()
+    errors.check(lib.sw_ticket_policies_get(native, byref(held), None, byref(err)), err)
+    try:
+        return ctypes.string_at(held).decode()
+    finally:
+        lib.sw_text_free(held)
 
 
 def _result_freed(native: ctypes.c_void_p) -> int:

@@ -3,9 +3,12 @@
     SpillwayError
      |- CorruptError      bytes are damaged; no data was returned
      |- UsageError        the request is wrong and will be wrong again
+     |   |- DeniedError   only the owner of the space may
+     |   |- NotFiniteError the loss is NaN or infinite; full widths are restored
      |   `- ForkedError   the client belongs to the parent process
-     |- NotFoundError     what was named does not exist
+     |- NotFoundError     what was named, an object or a run, does not exist
      |- RetryError        may work later, unchanged; see retry_after_ms
+     |   |- StaleError    another version of the policies is in force
      |   `- DeadlineError the deadline passed first (also a TimeoutError)
      |- FullError         no room
      |- ClosedError       the connection or the session is gone
@@ -47,12 +50,24 @@ class ForkedError(UsageError):
     """This client belongs to the parent process: connect anew in the child."""
 
 
+class DeniedError(UsageError):
+    """Only the owner of the space may do this."""
+
+
+class NotFiniteError(UsageError):
+    """The reported loss is NaN or infinite. The run's learners have restored full widths."""
+
+
 class NotFoundError(SpillwayError):
-    """No object of this name in this space."""
+    """No object of this name in this space, or no such run."""
 
 
 class RetryError(SpillwayError):
     """May work later, unchanged."""
+
+
+class StaleError(RetryError):
+    """Another version of the policies is in force: read them and try again."""
 
 
 class DeadlineError(RetryError, TimeoutError):
@@ -98,7 +113,13 @@ _BY_CLASS = (
     ClosedError,
     InternalError,
 )
-_BY_NAME = {"FORKED": ForkedError, "TIMEOUT": DeadlineError}
+_BY_NAME = {
+    "FORKED": ForkedError,
+    "TIMEOUT": DeadlineError,
+    "STALE": StaleError,
+    "DENIED": DeniedError,
+    "NOT_FINITE": NotFiniteError,
+}
 
 INVALID, TOO_LARGE, NOT_FOUND, TIMEOUT, CLOSED, FORKED = -5010, -5012, -5020, -5040, -5043, -5045
 

@@ -32,6 +32,7 @@ from ._opening import Opening
 from ._session import Session, Settings
 from ._stats import OffloadStats
 from .client import Client
+from .run import Run as SharedRun
 from .torch_quantize import Learning, PointBits, Quantized, Run, Tap, learning_of, quantize
 
 __all__ = [
@@ -145,7 +146,8 @@ def offload(
     *,
     min_bytes: int = _MIN_BYTES,
     format: str | Callable[[torch.Tensor], Demand | str | None] | None = None,
-    space: str = "default",
+    run: SharedRun | None = None,
+    space: str | None = None,
     name_prefix: str = "autograd",
     timeout: float = 10.0,
     window_bytes: int = _WINDOW_BYTES,
@@ -154,9 +156,11 @@ def offload(
 
     client      a Client, which stays open, or an endpoint to connect to ("unix:PATH"); None takes the usual one.
     min_bytes   smaller tensors stay in the process.
-    format      None leaves it to the daemon's policy, which is lossless by default; "lossless" demands that. A function
+    format      None leaves it to the space's policies, lossless where there are none; "lossless" demands that. A function
                 is asked for each tensor that is saved, and returns one of these or a Demand. A storage is shared by
                 saves that demand the same format.
+    run         what Client.open_run gave: tensors are stored at the widths of its step, which run.report() moves on.
+    space       where objects go; None: the run's, or "default".
     name_prefix objects are called PREFIX/PROCESS-RANDOM/NUMBER.
     timeout     seconds that one spill or fetch may take.
     window_bytes  how much may be on its way to the daemon while the forward pass goes on; 0 waits for each tensor.
@@ -175,4 +179,8 @@ def offload(
     torch's back: what was saved comes back. A storage that is resized while it is on its way is kept, as "moved". The
     object may be entered again after it was left.
     """
-    return Offload(client, min_bytes, Settings(space, name_prefix, format, max(1, int(timeout * 1000)), window_bytes))
+    space = space or (run.space if run else "default")
+    if client is None and run is not None:
+        client = run.client
+    settings = Settings(space, name_prefix, format, max(1, int(timeout * 1000)), window_bytes, run)
+    return Offload(client, min_bytes, settings)

@@ -31,13 +31,19 @@ from ._account import Account
 from ._entry import Demand
 from ._footprint import storage_of
 from ._kernels import FULL, Widths
-from ._learners import Fixed, LossDriven, PerTensor, Step
-from ._learning import Learning, learning_of
+from ._learners import Fixed, LossDriven, PerTensor, Shared, Step
+from ._learning import Learning, learning_from, learning_of
 from ._places import Places, Tap
 from ._points import Point, can_quantise, slopes_of, wider_difference
 from ._run import Run
+from .policy import Policy
+from .run import Learned
+from .run import Run as SharedRun
 
 __all__ = ["Learning", "PointBits", "Quantized", "Run", "Tap", "learning_of", "quantize"]
+
+# The daemon is shown learned bitlengths once in so many steps.
+_SHOW_EVERY = 10
 
 # Bits of the integers that BitPruning's differences are kept in.
 _KEPT_INTEGER = 6
@@ -308,6 +314,18 @@ class Quantized:
         at = None if probe is None else lambda widths: self._probe(widths, probe)
         self._learner.end_step(points, Step(self.run.step, loss, lr, restored, at))
 
+        if self.run.shared is not None and isinstance(self._learner, PerTensor):
+            self._show_learned(self.run.shared)
+
+    def _show_learned(self, shared: SharedRun) -> None:
+        if self.run.step % _SHOW_EVERY == 0:
+            learned = [
+                Learned(self.learning.policy, bits.name, bits.mantissa, bits.exponent, bits.kind)
+                for bits in self.bits()
+                if not bits.lossless
+            ]
+            shared.report_learned(learned, step=self.run.step)
+
     def _probe(self, widths: Widths, loss_of: Callable[[], object]) -> float:
         """A loss at other widths. Running statistics of the network are put back, as if nobody had asked."""
         kept = [(buffer, buffer.clone()) for buffer in self.model.buffers()]
@@ -329,19 +347,20 @@ def _cut(widths: Widths, full: tuple[int, int]) -> Widths:
     return Widths(min(widths.mantissa, full[0]), min(widths.exponent, full[1]))
 
 
-def _learner_of(learning: Learning, run: Run) -> Fixed | LossDriven | PerTensor:
-    kinds = {"quantum": PerTensor, "bitpruning": PerTensor, "bitchop": LossDriven, "bitwave": LossDriven}
+def _learner_of(learning: Learning, run: Run) -> Fixed | LossDriven | PerTensor | Shared:
+    by_loss = LossDriven if run.shared is None else Shared
+    kinds = {"quantum": PerTensor, "bitpruning": PerTensor, "bitchop": by_loss, "bitwave": by_loss}
     return kinds.get(learning.learner, Fixed)(learning, run)
 
 
-def quantize(model: nn.Module, policy: Learning | str, run: Run) -> Quantized | None:
+def quantize(model: nn.Module, policy: Learning | Policy | str, run: Run) -> Quantized | None:
     """Puts learned quantizers into a model.
 
     model    any nn.Module whose layers are modules: convolutions, linear layers, norms, ReLU, GELU, SiLU, softmax, and
              Tap where other tensors matter. Only the model itself is to be called, not its parts.
-    policy   a Learning, or the name of one: "qm", "qm+qe", "bitchop", "bitwave", "bitpruning", "m2e3", "saved-m1e4",
+    policy   a Policy, as pushed to the daemon; a Learning, which says more; or the name of one: "qm", "qm+qe", "bitchop", "bitwave", "bitpruning", "m2e3", "saved-m1e4",
              "bm6", "mxfp8" and more; "lossless" quantises nothing, and gives None.
     run      how long it is, and its seed. Call its report() once a step.
     """
-    learning = learning_of(policy) if isinstance(policy, str) else policy
+    learning = learning_of(policy) if isinstance(policy, str) else learning_from(policy)
     return Quantized(model, learning, run) if learning is not None else None

@@ -1,4 +1,7 @@
-#include "daemon/store/store.h"
+#include "proto/names.h"
+
+#include <stddef.h>
+#include <stdint.h>
 
 enum { MAX_SPACE_BYTES = 64, MAX_NAME_BYTES = 1024 };
 
