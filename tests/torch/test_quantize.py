@@ -326,6 +326,16 @@ def test_constant_widths_cost_what_the_cost_function_says() -> None:
     assert quantized.account.values == 1000
 
 
+@pytest.mark.parametrize("widths", [(2, 3), (1, 4), (5, 3), (0, 3)])
+def test_the_cost_function_is_what_containers_take(widths: tuple[int, int]) -> None:
+    """Without zeros, which containers may leave to a bitmap."""
+    mantissa, exponent = widths
+    x = torch.randn(200_000).sign() * (1 + torch.rand(200_000))
+    for signed, values in ((1, x), (0, x.abs())):
+        bits = 8 * spillway.torch.stored_bytes(values, f"sfp-0-{exponent}-{mantissa}")
+        assert bits == pytest.approx(len(x) * (signed + exponent + mantissa) + 128, rel=0.01)
+
+
 def test_rounding_is_the_containers(client) -> None:
     x = torch.randn(1000)
     for rounding, suffix in ((TRUNCATE, ""), (NEAREST, "-rne")):

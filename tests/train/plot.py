@@ -25,8 +25,9 @@ def plot_run(bits: list, place: Path) -> None:
             axes.plot(steps, values, style, color=colours(index / max(1, len(names) - 1)), linewidth=0.8, label=name)
         axes.set(title=f"{title}, each tensor (weights dashed)", xlabel="step", ylim=(0, None))
     mantissa.legend(fontsize=4, ncol=2)
-    trade.plot([e["footprint_plain"] for e in epochs], [e["accuracy"] for e in epochs], "o-", label="without exponent coding")
-    trade.plot([e["footprint"] for e in epochs], [e["accuracy"] for e in epochs], "s-", label="stored")
+    accuracy = [epoch["accuracy"] for epoch in epochs]
+    trade.plot([epoch["footprint_plain"] for epoch in epochs], accuracy, "o-", label="without exponent coding")
+    trade.plot([epoch["footprint"] for epoch in epochs], accuracy, "s-", label="stored")
     for epoch in epochs:
         trade.annotate(epoch["epoch"], (epoch["footprint"], epoch["accuracy"]), fontsize=7)
     trade.set(title="each epoch", xlabel="FP32 bytes / bytes", ylabel="accuracy, %")

@@ -24,7 +24,8 @@ class Progress:
         done = step * 30 // self._steps
         left = (now - self._begin) / (step - self._first) * (self._steps - step)
         bar = "#" * done + "." * (30 - done)
-        print(f"\r{self._name} [{bar}] {step}/{self._steps} loss {loss:.3f} {left:4.0f} s left ", end="", file=sys.stderr)
+        text = f"\r{self._name} [{bar}] {step}/{self._steps} loss {loss:.3f} {left:4.0f} s left "
+        print(text, end="", file=sys.stderr)
 
     def end(self) -> None:
         if self._on:

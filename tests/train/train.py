@@ -51,8 +51,8 @@ class Job:
 
     def rate_at(self, step: int) -> float:
         """Warm-up over a twentieth, then a cosine to 0."""
-        done = step / self.steps
-        return self.rate * min((step + 1) / (0.05 * self.steps), 0.5 * (1 + math.cos(math.pi * max(0, done - 0.05) / 0.95)))
+        falling = max(0.0, step / self.steps - 0.05) / 0.95
+        return self.rate * min((step + 1) / (0.05 * self.steps), 0.5 * (1 + math.cos(math.pi * falling)))
 
 
 def loss_of(outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
@@ -160,14 +160,14 @@ def train_epoch(training: Training, progress: Progress) -> float:
         if training.run.report(loss, rate, probe).restored:
             training.back_to_good()
         if training.quantized and training.quantized.points and training.run.step % 10 == 0:
-            bits = {bits.name: (bits.mantissa, bits.exponent) for bits in training.quantized.bits() if not bits.lossless}
-            training.bits.append((training.run.step, bits))
+            shown = [bits for bits in training.quantized.bits() if not bits.lossless]
+            training.bits.append((training.run.step, {bits.name: (bits.mantissa, bits.exponent) for bits in shown}))
         progress.step(training.run.step, float(loss))
     return total / job.data.steps(job.batch)
 
 
 def counts(training: Training, stats: object) -> dict:
-    """What was spilled so far in this process: FP32 bytes of weights and activations, and bytes that all of it takes."""
+    """What was spilled so far in this process: FP32 bytes of weights and activations, and bytes that all takes."""
     ours = {label: landed for label, landed in getattr(stats, "labels", {}).items() if label != "other"}
     tensors = [landed for label, landed in ours.items() if label != "learning"]
     quantized = training.quantized

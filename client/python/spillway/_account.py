@@ -1,5 +1,5 @@
-"""What bitlengths cost by the cost function: sign, exponent and mantissa bits and 128 bits of metadata for each tensor, with
-no coding on top. What is really stored, the daemon says."""
+"""What bitlengths cost by the cost function: sign, exponent and mantissa bits, and 128 bits of metadata for each tensor,
+with no coding on top. What is really stored, the daemon says."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ class Learning:
         if self.optimizer not in ("sgd", "adam"):
             raise ValueError(f"unknown optimizer {self.optimizer!r}: sgd or adam")
         if self.saved_only and self.learner != "fixed":
-            raise ValueError("with a forward pass of full precision the loss says nothing of bitlengths: use fixed ones")
+            raise ValueError("where only what is saved is reduced, the loss says nothing of bitlengths: use fixed ones")
 
     @property
     def format_mantissa(self) -> int:

@@ -156,9 +156,9 @@ def offload(
 
     client      a Client, which stays open, or an endpoint to connect to ("unix:PATH"); None takes the usual one.
     min_bytes   smaller tensors stay in the process.
-    format      None leaves it to the space's policies, lossless where there are none; "lossless" demands that. A function
-                is asked for each tensor that is saved, and returns one of these or a Demand. A storage is shared by
-                saves that demand the same format.
+    format      None leaves it to the space's policies, lossless where there are none; "lossless" demands that. A
+                function is asked for each tensor that is saved, and returns one of these or a Demand. A storage is
+                shared by saves that demand the same format.
     run         what Client.open_run gave: tensors are stored at the widths of its step, which run.report() moves on.
     space       where objects go; None: the run's, or "default".
     name_prefix objects are called PREFIX/PROCESS-RANDOM/NUMBER.

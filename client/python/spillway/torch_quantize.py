@@ -358,8 +358,8 @@ def quantize(model: nn.Module, policy: Learning | Policy | str, run: Run) -> Qua
 
     model    any nn.Module whose layers are modules: convolutions, linear layers, norms, ReLU, GELU, SiLU, softmax, and
              Tap where other tensors matter. Only the model itself is to be called, not its parts.
-    policy   a Policy, as pushed to the daemon; a Learning, which says more; or the name of one: "qm", "qm+qe", "bitchop", "bitwave", "bitpruning", "m2e3", "saved-m1e4",
-             "bm6", "mxfp8" and more; "lossless" quantises nothing, and gives None.
+    policy   a Policy, as pushed to the daemon; a Learning, which says more; or the name of one: "qm", "qm+qe", "bitchop",
+             "bitwave", "bitpruning", "m2e3", "saved-m1e4", "bm6", "mxfp8" and more (see learning_of); "lossless" quantises nothing, and gives None.
     run      how long it is, and its seed. Call its report() once a step.
     """
     learning = learning_of(policy) if isinstance(policy, str) else learning_from(policy)
