@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "codec/container.h"
+#include "codec/fields.h"
 #include "codec/kernels/kernels.h"
 
 /* What encoding or inspecting a chunk found. Add up over chunks with sw_chunk_report_add. */
@@ -66,6 +67,10 @@ struct sw_chunk_losses {
 };
 
 void sw_chunk_losses_add(struct sw_chunk_losses *sum, const struct sw_chunk_losses *part);
+
+/* Adds what n values of a float type lost. Any alignment. */
+void sw_losses_count(const struct sw_kernels *k, const struct sw_fields *f, const void *values, const void *back,
+                     size_t n, struct sw_chunk_losses *losses);
 
 /*
  * Decodes a chunk to dst, as sw_chunk_decode does, and compares with what was encoded: dst_bytes at src. Nothing that

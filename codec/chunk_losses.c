@@ -42,27 +42,32 @@ static void compare(const float *values, const float *back, size_t n, struct sw_
     }
 }
 
+void sw_losses_count(const struct sw_kernels *k, const struct sw_fields *f, const void *values, const void *back,
+                     size_t n, struct sw_chunk_losses *losses)
+{
+    for (size_t at = 0; at < n; at += PIECE_VALUES) {
+        size_t piece = n - at < PIECE_VALUES ? n - at : PIECE_VALUES, offset = at * f->bytes;
+        float a[PIECE_VALUES], b[PIECE_VALUES];
+
+        floats_take(k, f, (const unsigned char *)values + offset, piece, a);
+        floats_take(k, f, (const unsigned char *)back + offset, piece, b);
+        compare(a, b, piece, losses);
+    }
+}
+
 int sw_chunk_losses(const struct sw_kernels *k, const struct sw_container *c, uint32_t index, const void *chunk,
                     size_t chunk_bytes, const void *src, void *dst, size_t dst_bytes, void *scratch,
                     struct sw_chunk_losses *losses)
 {
     const struct sw_fields *f = sw_fields_of(c->tensor.dtype);
     struct sw_chunk_losses found = {0};
-    const unsigned char *values = src, *back = dst;
     uint32_t n;
     int rc = sw_chunk_decode(k, c, index, chunk, chunk_bytes, dst, dst_bytes, scratch);
 
     if (rc != 0)
         return rc;
     n = f != NULL && !sw_plan_is_lossless(&c->plan, c->tensor.dtype) ? sw_chunk_values(c, index) : 0;
-    for (uint32_t at = 0; at < n; at += PIECE_VALUES) {
-        size_t piece = n - at < PIECE_VALUES ? n - at : PIECE_VALUES, offset = (size_t)at * f->bytes;
-        float a[PIECE_VALUES], b[PIECE_VALUES];
-
-        floats_take(k, f, values + offset, piece, a);
-        floats_take(k, f, back + offset, piece, b);
-        compare(a, b, piece, &found);
-    }
+    sw_losses_count(k, f, src, dst, n, &found);
     *losses = found;
     return 0;
 }

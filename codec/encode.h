@@ -55,7 +55,10 @@ size_t sw_encode_plain_write(const struct sw_encode_job *job, enum sw_chunk_mode
 /* The smallest biased exponent that codes of this plan reach down to is base + 1, unless they have all exponents. */
 uint8_t sw_encode_sfp_base(const struct sw_plan *plan, const struct sw_fields *f);
 
-/* What an SFP plan does to this chunk's values. */
+/* What an SFP plan does to values from index `first` of the tensor on, which is even. */
+struct sw_quantiser sw_sfp_quantiser(const struct sw_plan *plan, const struct sw_fields *f, uint64_t first);
+
+/* The same for this chunk's values. */
 struct sw_quantiser sw_encode_sfp_quantiser(const struct sw_encode_job *job);
 
 /*

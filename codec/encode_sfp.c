@@ -17,10 +17,8 @@ uint8_t sw_encode_sfp_base(const struct sw_plan *plan, const struct sw_fields *f
     return (uint8_t)(plan->e_max > span ? plan->e_max - span : 0);
 }
 
-struct sw_quantiser sw_encode_sfp_quantiser(const struct sw_encode_job *job)
+struct sw_quantiser sw_sfp_quantiser(const struct sw_plan *plan, const struct sw_fields *f, uint64_t first)
 {
-    const struct sw_plan *plan = &job->container->plan;
-    const struct sw_fields *f = job->fields;
     uint32_t drop = (uint32_t)f->mantissa_bits - plan->mantissa_bits, step = 1u << drop;
     struct sw_quantiser q = {
         .keep = ((1u << sw_fields_sign_shift(f)) - 1) & ~(step - 1),
@@ -28,8 +26,8 @@ struct sw_quantiser sw_encode_sfp_quantiser(const struct sw_encode_job *job)
         .rounding = plan->rounding,
         .drop = (uint8_t)drop,
         /* Chunks hold an even number of values, all but the last, so no draw is shared between two of them. */
-        .keys = sw_random_keys(plan->seed, job->first / 2),
-        .draw = (uint32_t)(job->first / 2),
+        .keys = sw_random_keys(plan->seed, first / 2),
+        .draw = (uint32_t)(first / 2),
     };
 
     if (!sw_plan_exponents_apart(plan) && plan->exponent_bits < f->exponent_bits) {
@@ -40,6 +38,11 @@ struct sw_quantiser sw_encode_sfp_quantiser(const struct sw_encode_job *job)
     }
     q.most = q.limit - step;
     return q;
+}
+
+struct sw_quantiser sw_encode_sfp_quantiser(const struct sw_encode_job *job)
+{
+    return sw_sfp_quantiser(&job->container->plan, job->fields, job->first);
 }
 
 /* The header of an SFP chunk with all values in the plane. */

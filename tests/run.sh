@@ -68,7 +68,7 @@ run() {
     fi
 }
 
-packages_install build test demo
+packages_install build test demo train
 # Not every mirror has another architecture: without it, the test says so and is skipped.
 packages_install cross || echo "The codec will not be tested on aarch64." >&2
 

@@ -40,6 +40,9 @@ struct sw_steps {
     double hi;          /* beyond lo or hi a value saturates */
 };
 
+/* Partial sums of difference_dot. */
+#define SW_DOT_LANES 16u
+
 struct sw_format_loops {
     /* F16 or BF16 to binary32, exactly, and infinities and NaN to some of theirs. src of any alignment. */
     void (*widen)(const struct sw_fields *f, const void *src, size_t n, float *out);
@@ -101,6 +104,9 @@ struct sw_format_loops {
 
     /* codes[i] = whether x[i] > 0. */
     void (*positive_codes)(const float *x, size_t n, uint8_t *codes, struct sw_loop_counts *counts);
+
+    /* sums[i % SW_DOT_LANES] += g[i] * (a[i] - b[i]), in binary64 and in the order of i. */
+    void (*difference_dot)(const float *g, const float *a, const float *b, size_t n, double *sums);
 
     void (*bytes_from_words)(const uint16_t *codes, size_t n, uint8_t *out);
     void (*words_from_bytes)(const uint8_t *codes, size_t n, uint16_t *out);

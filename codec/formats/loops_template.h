@@ -91,6 +91,7 @@ static inline void fetch_ahead(const float *x, size_t n, size_t ahead)
 
 #endif
 
+#include "codec/formats/loops_dot.h"
 #include "codec/formats/loops_fixed.h"
 #include "codec/formats/loops_floats.h"
 #include "codec/formats/loops_minifloats.h"
@@ -115,6 +116,7 @@ const struct sw_format_loops LOOPS = {
     .fixed_values = fixed_values,
     .step_codes = step_codes,
     .step_values = step_values,
+    .difference_dot = difference_dot,
     .drop = drop,
     .positive_codes = positive_codes,
     .bytes_from_words = bytes_from_words,

@@ -7,3 +7,6 @@ foreach(test client client_async client_connect client_faults client_policy)
 endforeach()
 # A resolver that answers late, or not at all.
 target_link_options(test_client_connect PRIVATE -Wl,--wrap=getaddrinfo)
+# The kernels behind learned bitlengths, by the library's own functions.
+sw_unit_test(quantise sw_client codec_pack)
+sw_unit_test(client_learner sw_client)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from ._session import Session
 
 
+_LOSSLESS = ("lossless", "raw", "rans", "window", "gecko", "fpraker")
+
+
 class Outcome(NamedTuple):
     """What the daemon says of a put."""
 
@@ -48,14 +51,35 @@ class Payload:
         return self.sent if self._original is None else self._original
 
 
+class Demand(NamedTuple):
+    """How one tensor is stored.
+
+    format  None leaves it to the daemon's policy
+    kind    by which policies select
+    label   under which the bytes are counted; "" for the kind
+    exact   the format loses nothing of these values, as when they are what it gives back
+    """
+
+    format: str | None = None
+    kind: str = "activation"
+    label: str = ""
+    exact: bool = False
+
+    @property
+    def lossy(self) -> bool:
+        """Whether what comes back may be another value."""
+        return not self.exact and self.format is not None and not self.format.startswith(_LOSSLESS)
+
+
 class Flight:
     """A put under way, and how it ended. Until it has succeeded, `source` holds the elements."""
 
-    def __init__(self, ticket: Ticket[Outcome], payload: Payload, name: str) -> None:
+    def __init__(self, ticket: Ticket[Outcome], payload: Payload, name: str, label: str) -> None:
         self.ticket = ticket
         self.payload: Payload | None = payload
         self.source: torch.Tensor | None = payload.sent
         self.name = name
+        self.label = label
         self.bytes = payload.sent.numel() * payload.sent.element_size()
         self.generation = 0
 
@@ -83,12 +107,14 @@ class Retired(NamedTuple):
 class Entry:
     """One object in the daemon: a run of a storage's elements as they were when it was made. Freed when it dies."""
 
-    def __init__(self, session: Session, traits: Traits, name: str) -> None:
+    def __init__(self, session: Session, traits: Traits, name: str, lossy: bool) -> None:
         # Assignments only: an entry that counts must not fail half-way.
         self.session = session
         self.name = name
         self.key, self.dtype, self.device, self.first, self.watch, self.fingerprint, self.storage = traits
         self.flight: Flight | None = None
+        # Who asks gets what the format leaves of the values, even where the values still are at hand.
+        self.lossy = lossy
 
     def holds(self, tensor: torch.Tensor, extent: Extent) -> bool:
         """Whether what the tensor shows of this run is what the daemon was given."""
@@ -128,9 +154,9 @@ class Traits(NamedTuple):
     storage: StorageWeakRef
 
 
-def traits_of(tensor: torch.Tensor, extent: Extent | None, payload: Payload) -> Traits:
+def traits_of(tensor: torch.Tensor, extent: Extent | None, payload: Payload, demand: Demand) -> Traits:
     return Traits(
-        key_of(tensor, extent),
+        key_of(tensor, extent, demand),
         tensor.dtype,
         tensor.device,
         extent.first if extent else 0,
@@ -141,8 +167,9 @@ def traits_of(tensor: torch.Tensor, extent: Extent | None, payload: Payload) -> 
     )
 
 
-def key_of(tensor: torch.Tensor, extent: Extent | None) -> tuple:
-    return (storage_of(tensor)._cdata, tensor.dtype, extent)
+def key_of(tensor: torch.Tensor, extent: Extent | None, demand: Demand) -> tuple:
+    # What was stored in one format is not what somebody gets who demands another.
+    return (storage_of(tensor)._cdata, tensor.dtype, extent, demand.format)
 
 
 def _place_of(tensor: torch.Tensor) -> tuple[int, int]:

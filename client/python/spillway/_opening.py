@@ -91,7 +91,7 @@ def _probe(client: Client, settings: Settings) -> None:
                 kind="activation",
                 space=settings.space,
                 group=group,
-                format=settings.format,
+                format=None if callable(settings.format) else settings.format,
                 timeout=timeout,
             )
             client.free_group(group, timeout=timeout)

@@ -26,13 +26,14 @@ import threading
 import time
 import warnings
 import weakref
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 
 from . import _info, _native, errors
 from ._args import batches, run_and_step
-from ._entry import Entry, Flight, Outcome, Payload, Retired, key_of, traits_of
+from ._entry import Demand, Entry, Flight, Outcome, Payload, Retired, key_of, traits_of
 from ._footprint import DTYPES, Extent, compact, elements, extent_of, whole
 from ._handles import Spilled, VersionWatch
 from ._pause import Pause
@@ -50,13 +51,12 @@ _END_S = 3.0
 # The library gathers bodies up to this size (SW_SMALL_BODY) itself, to send several at once.
 _SMALL_BYTES = 16 * 1024
 
-_KIND = _info.KINDS.index("activation")
-
 
 class Settings(NamedTuple):
     space: str
     name_prefix: str
-    format: str | None
+    # Of every tensor, or of each as it is saved; what the latter returns may be a format alone.
+    format: str | Callable[[torch.Tensor], Demand | str | None] | None
     timeout_ms: int
     window_bytes: int
     run: Run | None = None
@@ -96,21 +96,29 @@ class Session:
             return "forked"
         if reason := self._pause.reason():
             return reason
-        extent = extent_of(tensor)
-        if entry := self._find(tensor, extent):
+        extent, demand = extent_of(tensor), self._demand(tensor)
+        if entry := self._find(tensor, extent, demand):
             with self._lock:
                 self._stats.shared += 1
             return Spilled(entry, VersionWatch(tensor), tensor, tensor.stride(), tensor.storage_offset())
         if extent:
             run = elements(tensor, extent)
             payload = Payload(run, self._must_copy(tensor, run))
-            return self._put(tensor, extent, tensor.stride(), tensor.storage_offset(), payload)
+            return self._put(tensor, extent, tensor.stride(), tensor.storage_offset(), payload, demand)
         run, strides = compact(tensor)
-        return self._put(tensor, None, strides, 0, Payload(run, copy=False))
+        return self._put(tensor, None, strides, 0, Payload(run, copy=False), demand)
+
+    def _demand(self, tensor: torch.Tensor) -> Demand:
+        wanted = self._settings.format
+        if callable(wanted):
+            wanted = wanted(tensor)
+        return wanted if isinstance(wanted, Demand) else Demand(wanted)
 
     def fetch(self, entry: Entry, extent: Extent) -> torch.Tensor:
         """A run of the entry's elements on the original's device: in fresh memory, or where they still are."""
         try:
+            if entry.lossy and entry.flight:
+                self._arrive(entry.flight)
             held = entry.held(extent)
             return (self._fetch(entry, extent) if held is None else held).to(entry.device)
         except errors.SpillwayError as error:
@@ -164,11 +172,11 @@ class Session:
         if reachable and idle:
             self._ended.wait(_END_S)
 
-    def _find(self, tensor: torch.Tensor, extent: Extent | None) -> Entry | None:
+    def _find(self, tensor: torch.Tensor, extent: Extent | None, demand: Demand) -> Entry | None:
         """An entry that holds this tensor's bytes: its whole storage, or the very part that it shows."""
         for candidate in {whole(tensor), extent} - {None}:
             with self._lock:
-                found = self._entries.get(key_of(tensor, candidate))
+                found = self._entries.get(key_of(tensor, candidate, demand))
                 entry = found() if found else None
             if entry is not None and entry.holds(tensor, candidate):
                 return entry
@@ -193,20 +201,21 @@ class Session:
         strides: tuple[int, ...],
         offset: int,
         payload: Payload,
+        demand: Demand,
     ) -> Spilled | str:
-        traits = traits_of(tensor, extent, payload)
+        traits = traits_of(tensor, extent, payload, demand)
         with self._lock:
             if self._ended.is_set():
                 return "closed"
             self._serial += 1
-            entry = Entry(self, traits, f"{self._prefix}/{self._serial}")
+            entry = Entry(self, traits, f"{self._prefix}/{self._serial}", demand.lossy)
             # Whatever happens from here on, the entry's end is announced by its finalizer.
             self._live += 1
         # Row-major tensors go with their shape, for formats that look at rows; anything else is a run of elements.
         exact = extent and tensor.is_contiguous() and tensor.numel() == extent.length
         shape = tuple(tensor.shape) if exact else (payload.sent.numel(),)
         try:
-            entry.flight = flight = self._launch(entry.name, payload, shape)
+            entry.flight = flight = self._launch(entry.name, payload, shape, demand)
         except errors.SpillwayError as error:
             return self._refused(error)
         with self._lock:
@@ -217,22 +226,23 @@ class Session:
         self._settle(self._settings.window_bytes)
         return Spilled(entry, entry.watch, tensor, strides, offset)
 
-    def _launch(self, name: str, payload: Payload, shape: tuple[int, ...]) -> Flight:
+    def _launch(self, name: str, payload: Payload, shape: tuple[int, ...], demand: Demand) -> Flight:
         sent = payload.sent
         args = _native.PutArgs(
             self._settings.space.encode(),
             name.encode(),
-            _KIND,
+            _info.KINDS.index(demand.kind),
             DTYPES[sent.dtype].number,
             len(shape),
             (ctypes.c_uint64 * max(1, len(shape)))(*shape),
             self._group,
-            self._settings.format.encode() if self._settings.format else None,
+            demand.format.encode() if demand.format else None,
             self._settings.timeout_ms,
             0,
             *run_and_step(self._settings.run, None),
         )
-        return Flight(self.client._submit_put(_Lent(sent), args, _outcome), payload, name)
+        ticket = self.client._submit_put(_Lent(sent), args, _outcome)
+        return Flight(ticket, payload, name, demand.label or demand.kind)
 
     def _settle(self, most_bytes: int) -> None:
         """Notes how puts have ended, oldest first, and waits until at most so many bytes are under way."""
@@ -245,6 +255,12 @@ class Session:
                 return
             if self._take_off(flight):
                 self._land(flight)
+
+    def _arrive(self, flight: Flight) -> None:
+        """Waits for a put to end. What has failed stays here as it is."""
+        flight.ticket.wait()
+        if self._take_off(flight):
+            self._land(flight)
 
     def _take_off(self, flight: Flight) -> bool:
         """Takes the flight off the window. True for the one thread that found it there."""
@@ -270,9 +286,7 @@ class Session:
                 self.client._submit_free([flight.name], self._settings.space)
             return
         with self._lock:
-            self._stats.spilled += 1
-            self._stats.raw_bytes += outcome.raw_bytes
-            self._stats.stored_bytes += outcome.stored_bytes
+            self._stats.land(flight.label, outcome.raw_bytes, outcome.stored_bytes)
         # In this order: who finds no source needs the generation.
         flight.generation = outcome.generation
         flight.let_go()

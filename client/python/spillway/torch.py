@@ -18,20 +18,37 @@ training run. Only a tensor that was spilled and is lost does, with a TensorLost
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import torch
 from torch.autograd.graph import saved_tensors_hooks
 
 from . import errors
+from ._entry import Demand
+from ._kernels import stored_bytes
 from ._footprint import reason_to_stay
 from ._handles import Kept, Spilled
 from ._opening import Opening
 from ._session import Session, Settings
 from ._stats import OffloadStats
 from .client import Client
-from .run import Run
+from .run import Run as SharedRun
+from .torch_quantize import Learning, PointBits, Quantized, Run, Tap, learning_of, quantize
 
-__all__ = ["Offload", "OffloadStats", "offload"]
+__all__ = [
+    "Demand",
+    "Learning",
+    "Offload",
+    "OffloadStats",
+    "PointBits",
+    "Quantized",
+    "Run",
+    "Tap",
+    "learning_of",
+    "offload",
+    "quantize",
+    "stored_bytes",
+]
 
 # Below this a round trip to the daemon costs more than the memory is worth.
 _MIN_BYTES = 16 * 1024
@@ -128,8 +145,8 @@ def offload(
     client: Client | str | None = None,
     *,
     min_bytes: int = _MIN_BYTES,
-    format: str | None = None,
-    run: Run | None = None,
+    format: str | Callable[[torch.Tensor], Demand | str | None] | None = None,
+    run: SharedRun | None = None,
     space: str | None = None,
     name_prefix: str = "autograd",
     timeout: float = 10.0,
@@ -139,7 +156,9 @@ def offload(
 
     client      a Client, which stays open, or an endpoint to connect to ("unix:PATH"); None takes the usual one.
     min_bytes   smaller tensors stay in the process.
-    format      None leaves it to the space's policies, lossless where there are none; "lossless" demands that.
+    format      None leaves it to the space's policies, lossless where there are none; "lossless" demands that. A
+                function is asked for each tensor that is saved, and returns one of these or a Demand. A storage is
+                shared by saves that demand the same format.
     run         what Client.open_run gave: tensors are stored at the widths of its step, which run.report() moves on.
     space       where objects go; None: the run's, or "default".
     name_prefix objects are called PREFIX/PROCESS-RANDOM/NUMBER.
