@@ -16,7 +16,8 @@ declare -A packages=(
     [fuzz]="clang libclang-rt-14-dev"
     [demo]="python3-numpy python3-torch dataset-fashion-mnist"
     # torch multiplies matrices by whatever BLAS there is, and the reference one takes five times as long.
-    [train]="python3-numpy python3-torch python3-matplotlib dataset-fashion-mnist libopenblas0-pthread"
+    [train]="protobuf-compiler python3-grpcio python3-matplotlib python3-numpy python3-protobuf python3-torch
+        dataset-fashion-mnist libopenblas0-pthread"
 )
 
 # Prints those of the named packages that dpkg does not call installed. A package of another architecture beside this

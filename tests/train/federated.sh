@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# Federated averaging through spillwayd, in FP8 and in FP32: how many bytes each takes to get as far. See --help.
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+# shellcheck source=deploy/packages.sh
+source deploy/packages.sh
+
+usage() {
+    cat <<'USAGE'
+Usage: tests/train/federated.sh [--seeds N] [--rounds N] [--split iid|dirichlet] [--out DIR] [--build DIR] [-- OPTION...]
+
+Eight clients learn Fashion-MNIST together, each from a part of its own, and exchange weights through a spillwayd of their own
+on a private socket: as FP32, as FP8 with unbiased rounding, and as FP8 rounded to nearest. Prints one line per figure: name,
+value, unit, and a note. A run takes about a minute and a half on one core.
+
+  --seeds N     runs of each kind, whose means count (default 3)
+  --rounds N    default 30
+  --split KIND  how images are dealt: iid, or by Dirichlet 0.3 for each class; without it, both
+  --out DIR     where runs are kept (default build/train); one that ended is not run again
+  --build DIR   take spillwayd and libspillway from this build directory; without it, installs what is missing and builds
+                the preset `release` first
+  OPTION...     of `federated.py run`, such as --epochs 2
+USAGE
+}
+
+fail() {
+    echo "federated.sh: $*" >&2
+    exit 2
+}
+
+seeds=3
+rounds=30
+splits=(iid dirichlet)
+out=build/train
+build=
+while [[ $# -gt 0 ]]; do
+    case $1 in
+        --help | -h) usage && exit 0 ;;
+        --) shift && break ;;
+        --seeds | --rounds | --split | --out | --build) [[ $# -ge 2 ]] || fail "$1 takes a value" ;;&
+        --seeds) seeds=$2 && shift ;;
+        --rounds) rounds=$2 && shift ;;
+        --split) splits=("$2") && shift ;;
+        --out) out=$2 && shift ;;
+        --build) build=$2 && shift ;;
+        *) fail "unknown option '$1'; try --help" ;;
+    esac
+    shift
+done
+
+if [[ -z $build ]]; then
+    packages_install build demo train
+    build=build/release
+    { cmake --preset release && cmake --build --preset release -j "$(nproc)"; } >&2
+fi
+
+scratch=$(mktemp -d)
+daemon=
+finish() {
+    if [[ -n $daemon ]]; then
+        kill -TERM "$daemon" 2>/dev/null || true
+        wait "$daemon" 2>/dev/null || true
+    fi
+    rm -rf "$scratch"
+}
+trap finish EXIT
+protoc --python_out="$scratch" --proto_path=proto control.proto policy.proto spillway.proto
+# A session of its own, so that Ctrl-C reaches the training first.
+setsid "$build/daemon/spillwayd" --socket "$scratch/spillway.sock" --memory 64M --http none \
+    >"$scratch/log" 2>&1 </dev/null &
+daemon=$!
+for ((try = 0; try < 300; try++)); do
+    [[ -S $scratch/spillway-control.sock ]] && break
+    kill -0 "$daemon" 2>/dev/null || break
+    sleep 0.1
+done
+[[ -S $scratch/spillway-control.sock ]] || { cat "$scratch/log" >&2 && fail "spillwayd did not come up; its log is above"; }
+
+export SPILLWAY_LIBRARY=$build/client/libspillway.so PYTHONPATH=$scratch:client/python PYTHONDONTWRITEBYTECODE=1
+export OMP_NUM_THREADS=1
+federated() {
+    /usr/bin/python3 tests/train/federated.py --out "$out" "$@"
+}
+for split in "${splits[@]}"; do
+    for ((seed = 1; seed <= seeds; seed++)); do
+        for mode in fp32 fp8 fp8-biased; do
+            federated run "$split" "$mode" --seed "$seed" --rounds "$rounds" \
+                --control "unix:$scratch/spillway-control.sock" "$@"
+        done
+    done
+done
+federated report --seeds "$seeds"
