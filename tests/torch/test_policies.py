@@ -256,3 +256,22 @@ def test_offload_names_its_run(daemon_, own):
     assert offload.stats.spilled > 0
     assert run.step == 15
     assert len(seen) > 2 and all(format_.startswith("sfp-1-8-") for format_ in seen), seen
+
+
+@pytest.mark.parametrize("plan", ["grad1", "grad1-top"])
+def test_gradients_in_a_bit_a_value(own, plan):
+    """Both selections of groups: drawn and scaled up, which is unbiased, or those of the largest range."""
+    own.push_policies(PolicySet([Policy("gradients", plan, kinds=["gradient"])]))
+    assert put(own, "a").format == "lossless"
+    info = put(own, "g", "gradient", seed=1)
+    assert info.format == plan
+    assert info.stored_bytes < X.nbytes / 32 * 1.3
+    rows = own.get("g").any(axis=1).sum()
+    assert rows == 16 if plan == "grad1-top" else 4 < rows < 28
+    mean = np.zeros_like(X)
+    for seed in range(1, 201):
+        put(own, "g", "gradient", seed=seed)
+        mean += own.get("g") / 200
+    far = np.linalg.norm(mean - X) / np.linalg.norm(X)
+    # Of 64 rows 16 are kept: a mean of 200 draws is a seventh away, a selection that never changes stays half away.
+    assert far < 0.25 if plan == "grad1" else far > 0.5
