@@ -314,7 +314,6 @@ static bool slot_finished(struct sw_put *put, struct sw_put_slot *slot)
         put->chunks_done++;
         put->object->stored_bytes += put->object->chunks[slot->chunk].bytes;
         sw_chunk_report_add(&put->object->report, &slot->report);
-        sw_chunk_losses_add(&put->losses, &slot->losses);
     } else if (put->status == 0) {
         put->status = slot->status;
     }

@@ -34,7 +34,6 @@ struct sw_put_slot {
     size_t bytes;
     int status;
     struct sw_chunk_report report;
-    struct sw_chunk_losses losses; /* of a sampled chunk */
 };
 
 struct sw_put {
@@ -55,10 +54,10 @@ struct sw_put {
     uint32_t chunks_done;
     uint32_t busy; /* jobs under way, and calls of ours whose events may come back in: it must not end meanwhile */
     struct sw_staging_waiter waiter;
-    bool waiting; /* in line for staging, or its mail is on the way */
-    bool ended;   /* done was called */
-    bool sampled; /* what its format costs is looked at, by its first chunk */
-    struct sw_chunk_losses losses;
+    bool waiting;                   /* in line for staging, or its mail is on the way */
+    bool ended;                     /* done was called */
+    bool sampled;                   /* what its format costs is looked at, by its first chunk */
+    struct sw_chunk_losses losses;  /* of that chunk: written by the thread that codes it */
     char run[SW_POLICY_NAME_BYTES]; /* that it counts for; "": none */
     int status;                     /* first failure */
 };

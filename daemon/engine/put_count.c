@@ -18,11 +18,13 @@ bool sw_put_sampled(struct sw_put *put)
 
 void sw_put_compare(struct sw_put_slot *slot, struct sw_worker *worker, const void *chunk, size_t chunk_bytes)
 {
+    struct sw_put *put = slot->put;
+
     /* It was encoded a moment ago: an error would be ours, and the next get tells it better. */
-    if (sw_chunk_losses(worker->kernels, &slot->put->container, slot->chunk, chunk, chunk_bytes, slot->buffer,
-                        worker->back, slot->bytes, worker->scratch, &slot->losses) < 0)
-        slot->losses = (struct sw_chunk_losses){.compared = 0};
-    sw_stats_add(&slot->put->engine->stats, SW_COUNT_chunks_compared, 1);
+    if (sw_chunk_losses(worker->kernels, &put->container, slot->chunk, chunk, chunk_bytes, slot->buffer, worker->back,
+                        slot->bytes, worker->scratch, &put->losses) < 0)
+        put->losses = (struct sw_chunk_losses){.compared = 0};
+    sw_stats_add(&put->engine->stats, SW_COUNT_chunks_compared, 1);
 }
 
 static void count_stored(struct sw_stats *stats, const struct sw_object *object)

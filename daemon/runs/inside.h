@@ -93,10 +93,10 @@ struct run {
     struct epoch *epochs[SW_RUNS_EPOCHS]; /* a ring */
     uint32_t first_epoch, epoch_count;
     struct sw_learner *learners; /* of the newest epoch's policies */
-    uint8_t away[SW_RUNS_MEMBERS /
-                 8];     /* not waited for: a step's patience ended without them, and they said nothing since */
-    uint32_t away_count; /* of these, and of those expected that have not joined */
-    uint32_t not_joined; /* the latter */
+    /* Not waited for: a step's patience ended without them, and they have said nothing since. */
+    uint8_t away[SW_RUNS_MEMBERS / 8];
+    uint32_t away_count;
+    uint32_t never_came; /* of those expected that have not joined, so many are not waited for either */
     struct pending pending[SW_RUNS_PENDING];
     uint32_t pending_count; /* in order of steps */
     bool any_probed;

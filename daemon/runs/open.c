@@ -104,10 +104,8 @@ static int join(struct run *run, uint32_t *member, struct sw_runs_error *error)
         return sw_runs_refuse(error, SW_FULL, "%d members have joined the run: open one of another name",
                               SW_RUNS_MEMBERS);
     *member = run->members++;
-    if (run->not_joined > 0) {
-        run->not_joined--;
-        run->away_count--;
-    }
+    if (run->never_came > 0)
+        run->never_came--;
     return 0;
 }
 

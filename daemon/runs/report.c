@@ -19,17 +19,19 @@ static void bit_set(uint8_t *bits, uint32_t i)
 
 /* --- taking steps */
 
-static uint32_t expected_members(const struct run *run)
+/* Of the expected members, those that have not joined. */
+static uint32_t not_joined(const struct run *run)
 {
-    return run->expected_members > run->members ? run->expected_members : run->members;
+    return run->expected_members > run->members ? run->expected_members - run->members : 0;
 }
 
 /* With a number of members named, so many reports are enough: one that came back has joined twice. */
 static bool complete(const struct run *run, const struct pending *p)
 {
     uint32_t wanted = run->expected_members > 0 ? run->expected_members : run->members;
+    uint32_t waited_for = run->members - run->away_count + not_joined(run) - run->never_came;
 
-    return p->reported + run->away_count >= wanted;
+    return p->reported >= (waited_for < wanted ? waited_for : wanted);
 }
 
 /* Those that were waited for in vain are not waited for again before they say something. */
@@ -41,9 +43,7 @@ static void mark_away(struct run *run, const struct pending *p)
         bit_set(run->away, i);
         run->away_count++;
     }
-    run->away_count -= run->not_joined;
-    run->not_joined = expected_members(run) - run->members;
-    run->away_count += run->not_joined;
+    run->never_came = not_joined(run);
 }
 
 static struct sw_learner_event event_of(const struct pending *p)

@@ -36,6 +36,9 @@ def put(client, name="a", kind="activation", **options):
     return client.put(name, X, kind=kind, **options)
 
 
+# With what YAML has its own use for.
+GLOB = 'layer"[0-9]\\*'
+
 LEARNERS = [
     Fixed(),
     Quantum(exponent=True, gamma=0.25, mantissa_start=6.5, sample_every=4),
@@ -48,7 +51,7 @@ LEARNERS = [
 def test_sets_come_back(own, learner):
     pushed = PolicySet(
         [
-            Policy("a.b-c", "sfp-1-4-2", 'layer"[0-9]\\*', ["weight", "other"], ["f32", "bf16"], 10, 1 << 30, 4096, learner),
+            Policy("a.b-c", "sfp-1-4-2", GLOB, ["weight", "other"], ["f32", "bf16"], 10, 1 << 30, 4096, learner),
             Policy("9", "int4-c", learner=BitPruning(start=6, freeze_at=0.5)),
         ],
         space="s",
@@ -58,7 +61,8 @@ def test_sets_come_back(own, learner):
     assert (got.space, got.version) == ("s", 1)
     assert [p.name for p in got.policies] == ["a.b-c", "9"]
     first = got.policies[0]
-    assert (first.name_glob, first.least_bytes, first.most_bytes, first.min_bytes) == ('layer"[0-9]\\*', 10, 1 << 30, 4096)
+    assert first.name_glob == GLOB
+    assert (first.least_bytes, first.most_bytes, first.min_bytes) == (10, 1 << 30, 4096)
     assert set(first.kinds) == {"weight", "other"} and set(first.dtypes) == {"f32", "bf16"}
     for parameter, value in vars(learner).items():
         if value is not None:

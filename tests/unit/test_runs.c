@@ -230,6 +230,24 @@ static void silent_members_are_waited_for_once(void **state)
     assert_int_equal(runs_reported(kit, NULL), 3);
 }
 
+static void one_that_came_back_is_waited_for(void **state)
+{
+    struct runs_kit *kit = *state;
+    double loss;
+
+    runs_join(kit, 2, 0, 0);
+    runs_join(kit, 2, 0, 0);
+    runs_report(kit, 1, 1, 1, 0, NULL);
+    sw_runs_tick(kit->runs, 2000); /* member 0 has died */
+    assert_int_equal(runs_reported(kit, NULL), 1);
+    assert_int_equal(runs_join(kit, 2, 0, 2000), 2);
+    runs_report(kit, 1, 2, 1, 2100, NULL);
+    assert_int_equal(runs_reported(kit, NULL), 1);
+    runs_report(kit, 2, 2, 3, 2200, NULL);
+    assert_int_equal(runs_reported(kit, &loss), 2);
+    assert_true(loss == 2);
+}
+
 static void steps_are_taken_in_order(void **state)
 {
     struct runs_kit *kit = *state;
@@ -585,6 +603,7 @@ int main(void)
         RUNS_TEST(steps_wait_for_all_members),
         RUNS_TEST(patience_ends_after_two_seconds),
         RUNS_TEST(silent_members_are_waited_for_once),
+        RUNS_TEST(one_that_came_back_is_waited_for),
         RUNS_TEST(steps_are_taken_in_order),
         RUNS_TEST(a_member_far_ahead_is_bounded),
         RUNS_TEST(decisions_come_after_what_was_asked_for),

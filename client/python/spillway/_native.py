@@ -1,7 +1,7 @@
 """The C library: where it is found, and what its structs and functions look like.
 
-This mirrors spillway/client.h and spillway/policy.h and holds nothing else. ctypes releases the interpreter's lock during every call, so a
-thread that waits for the daemon stops no other one. No function here gets a callback that the library's own thread
+This mirrors spillway/client.h and spillway/policy.h and holds nothing else. ctypes releases the interpreter's lock
+during every call, so a thread that waits for the daemon stops no other one. No function here gets a callback that the library's own thread
 would run: it would have to take that lock in the middle of a training step.
 """
 

@@ -96,8 +96,8 @@ class Client:
     ) -> ObjectInfo:
         """Stores a numpy array or any other buffer under `name`, replacing atomically what had it.
 
-        dtype ("BF16") and shape say what the bytes mean where the buffer does not. `format` None lets the
-        space's policies decide, which is lossless unless somebody said otherwise; "auto" looks at the values. Formats that
+        dtype ("BF16") and shape say what the bytes mean where the buffer does not. `format` None lets the space's
+        policies decide, which is lossless unless somebody said otherwise; "auto" looks at the values. Formats that
         round stochastically draw by `seed`; 0 lets the daemon make one of the name and of what it replaces. With a
         `run` the tensor is stored at that run's widths of `step`, by default the one that the run is at, and drawn by
         the run's seed.

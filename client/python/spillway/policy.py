@@ -7,8 +7,8 @@
         Policy("activations", "sfp-1-8-7-rne", kinds=["activation"], dtypes=["f32"], learner=BitChop()),
     ]))
 
-A set is ordered: the first policy that matches a tensor counts, and behind the last one everything is lossless. What the
-parameters of learners mean stands in policies/POLICIES.md; None leaves one at its default.
+A set is ordered: the first policy that matches a tensor counts, and behind the last one everything is lossless. What
+the parameters of learners mean stands in policies/POLICIES.md; None leaves one at its default.
 """
 
 from __future__ import annotations
