@@ -5,6 +5,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=deploy/packages.sh
 source deploy/packages.sh
+# shellcheck source=tests/train/daemon.sh
+source tests/train/daemon.sh
 
 usage() {
     cat <<'USAGE'
@@ -49,34 +51,9 @@ while [[ $# -gt 0 ]]; do
     shift
 done
 
-if [[ -z $build ]]; then
-    packages_install build demo train
-    build=build/release
-    { cmake --preset release && cmake --build --preset release -j "$(nproc)"; } >&2
-fi
-
-scratch=$(mktemp -d)
-daemon=
-finish() {
-    if [[ -n $daemon ]]; then
-        kill -TERM "$daemon" 2>/dev/null || true
-        wait "$daemon" 2>/dev/null || true
-    fi
-    rm -rf "$scratch"
-}
-trap finish EXIT
+build_find "$build"
+daemon_start --memory 64M
 protoc --python_out="$scratch" --proto_path=proto control.proto policy.proto spillway.proto
-# A session of its own, so that Ctrl-C reaches the training first.
-setsid "$build/daemon/spillwayd" --socket "$scratch/spillway.sock" --memory 64M --http none \
-    >"$scratch/log" 2>&1 </dev/null &
-daemon=$!
-for ((try = 0; try < 300; try++)); do
-    [[ -S $scratch/spillway-control.sock ]] && break
-    kill -0 "$daemon" 2>/dev/null || break
-    sleep 0.1
-done
-[[ -S $scratch/spillway-control.sock ]] || { cat "$scratch/log" >&2 && fail "spillwayd did not come up; its log is above"; }
-
 export SPILLWAY_LIBRARY=$build/client/libspillway.so PYTHONPATH=$scratch:client/python PYTHONDONTWRITEBYTECODE=1
 export OMP_NUM_THREADS=1
 federated() {

@@ -5,6 +5,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=deploy/packages.sh
 source deploy/packages.sh
+# shellcheck source=tests/train/daemon.sh
+source tests/train/daemon.sh
 
 usage() {
     cat <<'USAGE'
@@ -58,32 +60,8 @@ while [[ $# -gt 0 ]]; do
 done
 [[ ${#arguments[@]} -ge 2 ]] || fail "name a model and a policy; try --help"
 
-if [[ -z $build ]]; then
-    packages_install build demo train
-    build=build/release
-    { cmake --preset release && cmake --build --preset release -j "$(nproc)"; } >&2
-fi
-
-scratch=$(mktemp -d)
-daemon=
-finish() {
-    if [[ -n $daemon ]]; then
-        kill -TERM "$daemon" 2>/dev/null || true
-        wait "$daemon" 2>/dev/null || true
-    fi
-    rm -rf "$scratch"
-}
-trap finish EXIT
-# A session of its own, so that Ctrl-C reaches the training first.
-setsid "$build/daemon/spillwayd" --socket "$scratch/spillway.sock" --memory 512M --codec-threads 1 \
-    >"$scratch/log" 2>&1 </dev/null &
-daemon=$!
-for ((try = 0; try < 300; try++)); do
-    [[ -S $scratch/spillway.sock ]] && break
-    kill -0 "$daemon" 2>/dev/null || break
-    sleep 0.1
-done
-[[ -S $scratch/spillway.sock ]] || { cat "$scratch/log" >&2 && fail "spillwayd did not come up; its log is above"; }
+build_find "$build"
+daemon_start --memory 512M --codec-threads 1
 
 mkdir -p "$out"
 SPILLWAY_LIBRARY=$build/client/libspillway.so PYTHONPATH=client/python PYTHONDONTWRITEBYTECODE=1 OMP_NUM_THREADS=1 \
