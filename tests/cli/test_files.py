@@ -51,7 +51,7 @@ class UsageTest(CommandTest):
             ("say where to", "export", "p"),
             ("--count takes", "ping", "-c", "0"),
             ("say what to do: check", "policy"),
-            ("there is no command 'push-it'", "policy", "push-it"),
+            ("there is no subcommand 'push-it'", "policy", "push-it"),
             ("say which file", "policy", "check"),
             ("one file at a time", "policy", "check", "a", "b"),
         ]:
