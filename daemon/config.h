@@ -36,8 +36,8 @@ struct sw_config {
     bool http_may_fail; /* nobody asked for it: a port that is taken is no error */
     uint32_t control_watchers;
     uint64_t exchange_bytes; /* beside memory_bytes: weights of federations */
-    bool insecure;         /* plain TCP beyond loopback is wanted all the same */
-    uint64_t memory_bytes; /* everything that holds tensors: arena, staging and index */
+    bool insecure;           /* plain TCP beyond loopback is wanted all the same */
+    uint64_t memory_bytes;   /* everything that holds tensors: arena, staging and index */
     uint64_t staging_bytes;
     uint64_t index_bytes;
     uint64_t window_bytes;

@@ -53,17 +53,17 @@ enum sw_frame_type {
     SW_FRAME_CANCEL = 20, /* C; no message; ends its request, which still gets an answer: its own, or ERROR CANCELLED */
     SW_FRAME_ERROR = 21,  /* S; ends the request of this id; request 0: the connection closes after it */
     SW_FRAME_BYE = 22,    /* C; no message; ends the session at once: its groups are freed without grace */
-    SW_FRAME_PUSH_POLICIES = 23,      /* C */
-    SW_FRAME_PUSH_POLICIES_DONE = 24, /* S */
-    SW_FRAME_GET_POLICIES = 25,       /* C */
-    SW_FRAME_GET_POLICIES_DONE = 26,  /* S */
-    SW_FRAME_OPEN_RUN = 27,           /* C */
-    SW_FRAME_OPEN_RUN_DONE = 28,      /* S */
-    SW_FRAME_REPORT = 29,             /* C */
-    SW_FRAME_REPORT_DONE = 30,        /* S */
-    SW_FRAME_REPORT_LEARNED = 31,     /* C */
+    SW_FRAME_PUSH_POLICIES = 23,       /* C */
+    SW_FRAME_PUSH_POLICIES_DONE = 24,  /* S */
+    SW_FRAME_GET_POLICIES = 25,        /* C */
+    SW_FRAME_GET_POLICIES_DONE = 26,   /* S */
+    SW_FRAME_OPEN_RUN = 27,            /* C */
+    SW_FRAME_OPEN_RUN_DONE = 28,       /* S */
+    SW_FRAME_REPORT = 29,              /* C */
+    SW_FRAME_REPORT_DONE = 30,         /* S */
+    SW_FRAME_REPORT_LEARNED = 31,      /* C */
     SW_FRAME_REPORT_LEARNED_DONE = 32, /* S */
-    SW_FRAME_GET_BITLENGTHS = 33,     /* C */
+    SW_FRAME_GET_BITLENGTHS = 33,      /* C */
     SW_FRAME_GET_BITLENGTHS_DONE = 34, /* S */
     SW_FRAME_TYPE_LIMIT
 };

@@ -1,4 +1,5 @@
-/* Looking dictionaries up by AVX-512: those of few entries of 2 or 4 bytes are registers, and a look-up a permutation. */
+/* Looking dictionaries up by AVX-512: those of few entries of 2 or 4 bytes are registers, and a look-up a permutation.
+ */
 #include "codec/kernels/x86.h"
 
 #if SW_KERNELS_X86

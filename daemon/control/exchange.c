@@ -1,4 +1,5 @@
-/* Service Exchange: over the room of that name. What takes long, checking weights and averaging, runs on codec threads. */
+/* Service Exchange: over the room of that name. What takes long, checking weights and averaging, runs on codec threads.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -114,8 +115,7 @@ static struct put *put_make(struct sw_call *call, const Spillway__V1__PutWeights
 
     if (put == NULL)
         return NULL;
-    put->job = (struct sw_job){
-        .mail.deliver = put_reply, .run = put_run, .mailbox = &call->control->to_control};
+    put->job = (struct sw_job){.mail.deliver = put_reply, .run = put_run, .mailbox = &call->control->to_control};
     put->call = call;
     strcpy(put->name, wanted->exchange);
     if (wanted->container.len > 0)

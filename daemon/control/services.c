@@ -3,8 +3,14 @@
 #include <string.h>
 
 const struct sw_service *const sw_services[] = {
-    &sw_service_policies, &sw_service_runs,       &sw_service_objects,          &sw_service_statistics,
-    &sw_service_exchange, &sw_service_health,     &sw_service_reflection,       &sw_service_reflection_alpha,
+    &sw_service_policies,
+    &sw_service_runs,
+    &sw_service_objects,
+    &sw_service_statistics,
+    &sw_service_exchange,
+    &sw_service_health,
+    &sw_service_reflection,
+    &sw_service_reflection_alpha,
     NULL,
 };
 

@@ -139,7 +139,7 @@ static int begin(struct putter *p, struct kit *kit, const char *name, enum sw_dt
     struct sw_put_args args = {.spec = {.space = "s", .name = name, .session = 1},
                                .tensor = {.dtype = dtype, .ndim = 1, .shape = {count}},
                                .format = "",
-        .run = "",
+                               .run = "",
                                .may_wait = may_wait};
     struct sw_runs_error error = {.text = ""};
 
