@@ -34,7 +34,7 @@ static bool outbox_has_room(const struct sw_outbox *out, size_t message_bytes)
 
 static void outbox_add(struct sw_outbox *out, const void *bytes, size_t len)
 {
-    if (len > 0)
+    if (bytes != NULL && len > 0)
         memcpy(out->bytes + out->len, bytes, len);
     out->len += len;
 }

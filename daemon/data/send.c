@@ -27,7 +27,7 @@ static struct write *frame_new(struct sw_conn *conn, enum sw_frame_type type, ui
     struct write *w = malloc(sizeof *w + SW_FRAME_HEADER_BYTES + message_bytes);
     if (!w)
         return NULL;
-    uint8_t *packed = w->bytes + SW_FRAME_HEADER_BYTES;
+    uint8_t *packed = message ? w->bytes + SW_FRAME_HEADER_BYTES : NULL;
     if (message)
         protobuf_c_message_pack(message, packed);
     struct sw_frame frame = {

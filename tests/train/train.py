@@ -59,6 +59,11 @@ def loss_of(outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     return functional.cross_entropy(outputs.flatten(0, -2), labels.flatten())
 
 
+# What differs from the defaults in these short runs: from fewer bits there is less to fall, and with an exponent bit more
+# than the least that trains the networks lose less.
+_SETTINGS = {"qm+qe": {"gamma": 0.12, "mantissa_start": 4, "exponent_start": 5, "exponent_floor": 4}}
+
+
 class Training:
     """A run's state: everything that a checkpoint holds."""
 
@@ -69,8 +74,8 @@ class Training:
         self.optimizer = job.optimizer(self.network)
         self.run = spillway.torch.Run(f"{job.model}-{policy}-{seed}", seed=seed, steps=job.steps)
         learning = spillway.torch.learning_of(policy)
-        if learning is not None and changes:
-            learning = learning.but(**changes)
+        if learning is not None:
+            learning = learning.but(**_SETTINGS.get(policy, {}) | changes)
         self.quantized = spillway.torch.quantize(self.network, learning, self.run) if learning else None
         self.generator = torch.Generator().manual_seed(seed)
         self.epoch, self.restored, self.bits, self.totals = 0, 0, [], {"raw": 0, "stored": 0, "plain": 0.0, "values": 0}
