@@ -61,7 +61,7 @@ def spillway(*words, endpoint=None, check=0, stdin=b""):
     """Runs the command. `check` is the exit status it must have, or None."""
     environment = dict(os.environ)
     environment["SPILLWAY_ENDPOINT"] = endpoint or "unix:/nonexistent/spillway.sock"
-    done = subprocess.run([SPILLWAY, *words], input=stdin, capture_output=True, env=environment, timeout=60)
+    done = subprocess.run([SPILLWAY, *words], input=stdin, capture_output=True, env=environment, timeout=180)
     done.text = done.stdout.decode(errors="replace")
     done.complaint = done.stderr.decode(errors="replace")
     if check is not None and done.returncode != check:
