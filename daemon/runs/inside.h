@@ -89,6 +89,7 @@ struct run {
     uint64_t used_ms;
     bool any_taken;
     uint64_t asked_step, reported_step, resets;
+    uint64_t restored_end; /* one more than the latest step whose loss was no number: it restores once */
     double loss;
     struct epoch *epochs[SW_RUNS_EPOCHS]; /* a ring */
     uint32_t first_epoch, epoch_count;

@@ -214,8 +214,10 @@ static bool take_report(struct sw_runs *runs, struct run *run, const Spillway__V
         return decided;
     if (p)
         add(p, r, finite);
-    if (!finite)
+    if (!finite && r->step >= run->restored_end) {
+        run->restored_end = r->step + 1;
         decided |= restore(runs, run);
+    }
     decided |= sw_run_take_due(runs, run, now_ms);
     return decided;
 }

@@ -383,6 +383,8 @@ static void losses_that_are_no_numbers_restore_full_widths(void **state)
     for (uint64_t i = 0, step = 1; i < 3; i++, step++) {
         assert_int_equal(runs_report(kit, 0, step, bad[i], 0, &done), SW_NOT_FINITE);
         assert_non_null(strstr(kit->error.text, "full widths"));
+        /* Repeated, it is told the same and changes nothing. */
+        assert_int_equal(runs_report(kit, 0, step, bad[i], 0, &done), SW_NOT_FINITE);
         uint64_t from = newest_epoch(kit);
         assert_widths(kit, from, "v1 acts=23/0");
     }
