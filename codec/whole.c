@@ -1,8 +1,5 @@
 #include "codec/whole.h"
 
-#include "codec/measure.h"
-#include "codec/summary.h"
-
 #define WORKSPACE_ALIGN 64
 
 static size_t aligned(size_t bytes)
@@ -45,8 +42,8 @@ int sw_whole_init(struct sw_container *c, const struct sw_tensor *tensor, const 
     return rc < 0 ? rc : sw_container_init(c, tensor, plan, id);
 }
 
-static void summarise(const struct sw_kernels *k, struct sw_container *c, const void *values, void *arrays,
-                      struct sw_summary *summary)
+void sw_whole_summarise(const struct sw_kernels *k, struct sw_container *c, const void *values, void *arrays,
+                        struct sw_summary *summary)
 {
     struct sw_plan *plan = &c->plan;
 
@@ -68,7 +65,7 @@ int sw_whole_encode(const struct sw_kernels *k, struct sw_container *c, const vo
 
     if (cap < sw_whole_bound(c))
         return SW_CODEC_NO_SPACE;
-    summarise(k, c, values, arrays_of(workspace, c), &summary);
+    sw_whole_summarise(k, c, values, arrays_of(workspace, c), &summary);
     for (uint32_t i = 0; i < c->chunk_count; i++) {
         uint64_t offset;
         size_t raw_bytes, chunk_bytes;

@@ -8,6 +8,7 @@
 #include "codec/chunk.h"
 #include "codec/container.h"
 #include "codec/kernels/kernels.h"
+#include "codec/summary.h"
 
 /* No container of this head is larger. */
 size_t sw_whole_bound(const struct sw_container *c);
@@ -21,6 +22,13 @@ size_t sw_whole_workspace_bytes(const struct sw_container *c);
  */
 int sw_whole_init(struct sw_container *c, const struct sw_tensor *tensor, const struct sw_plan *plan, uint64_t id,
                   const char **why);
+
+/*
+ * Takes the summary that the plan needs, if any, into c->plan, which borrows *summary and `arrays`: sw_summary_bytes of
+ * memory, aligned for floats.
+ */
+void sw_whole_summarise(const struct sw_kernels *k, struct sw_container *c, const void *values, void *arrays,
+                        struct sw_summary *summary);
 
 /*
  * Takes the summary that the plan needs, if any, and encodes c->raw_bytes at values, of any alignment, to dst. *len

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codec/whole.h"
+
 int sw_explain_memory(struct sw_error *err)
 {
     return sw_error_explain(err, SW_NO_MEMORY, "out of memory");
@@ -58,40 +60,21 @@ int sw_workbench_decode(const struct sw_workbench *bench, const struct sw_contai
     return rc < 0 ? sw_explain_codec(err, rc) : 0;
 }
 
-/* What the plan must know of the whole tensor. */
-static int summarise(struct sw_encoding *encoding, const struct sw_workbench *bench, const struct sw_tensor *tensor,
-                     struct sw_plan *plan, const void *data, uint64_t values, struct sw_error *err)
-{
-    if (sw_plan_needs_summary(plan, tensor->dtype))
-        sw_e_max_raise(bench->kernels, plan, tensor->dtype, data, values, &plan->e_max);
-    if (sw_plan_need(plan, tensor) <= SW_NEED_E_MAX)
-        return 0;
-    encoding->summary_memory = sw_workbench_allocate(sw_summary_bytes(plan, tensor));
-    if (encoding->summary_memory == NULL)
-        return sw_explain_memory(err);
-    sw_summary_init(&encoding->summary, bench->kernels, plan, tensor, encoding->summary_memory);
-    sw_summary_take(&encoding->summary, 0, data, values);
-    sw_summary_finish(&encoding->summary, plan);
-    return 0;
-}
-
 int sw_encoding_init(struct sw_encoding *encoding, const struct sw_workbench *bench, const struct sw_tensor *tensor,
                      const struct sw_plan *plan, const void *data, struct sw_error *err)
 {
-    struct sw_plan fitted = *plan;
-    uint64_t values, bytes;
     const char *why = NULL;
     memset(encoding, 0, sizeof *encoding);
     if (sw_container_check(tensor, plan, &why) < 0)
         return sw_error_explain(err, SW_INVALID, "%s", why);
-    int rc = sw_tensor_size(tensor, &values, &bytes);
+    int rc = sw_container_init(&encoding->container, tensor, plan, 1);
     if (rc < 0)
         return sw_explain_codec(err, rc);
-    rc = summarise(encoding, bench, tensor, &fitted, data, values, err);
-    if (rc < 0)
-        return rc;
-    rc = sw_container_init(&encoding->container, tensor, &fitted, 1);
-    return rc < 0 ? sw_explain_codec(err, rc) : 0;
+    encoding->summary_memory = sw_workbench_allocate(sw_summary_bytes(plan, tensor));
+    if (encoding->summary_memory == NULL)
+        return sw_explain_memory(err);
+    sw_whole_summarise(bench->kernels, &encoding->container, data, encoding->summary_memory, &encoding->summary);
+    return 0;
 }
 
 void sw_encoding_finish(struct sw_encoding *encoding)

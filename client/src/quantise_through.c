@@ -4,9 +4,8 @@
 #include <spillway/quantise.h>
 
 #include "client/src/error.h"
-#include "codec/chunk.h"
 #include "codec/fields.h"
-#include "codec/summary.h"
+#include "codec/whole.h"
 
 struct through {
     const struct sw_kernels *kernels;
@@ -60,15 +59,9 @@ static int prepare(struct through *t, const void *values, struct sw_error *err)
     t->summary_memory = allocate(sw_summary_bytes(&t->plan, &t->tensor));
     if (!t->scratch || !t->encoded || !t->summary_memory)
         return sw_error_set(err, SW_NO_MEMORY, NULL);
-    if (sw_plan_needs_summary(&t->plan, t->tensor.dtype))
-        sw_e_max_raise(t->kernels, &t->plan, t->tensor.dtype, values, t->values, &t->plan.e_max);
-    if (sw_plan_need(&t->plan, &t->tensor) > SW_NEED_E_MAX) {
-        sw_summary_init(&t->summary, t->kernels, &t->plan, &t->tensor, t->summary_memory);
-        sw_summary_take(&t->summary, 0, values, t->values);
-        sw_summary_finish(&t->summary, &t->plan);
-    }
     if (sw_container_init(&t->container, &t->tensor, &t->plan, 1) < 0)
         return sw_error_set(err, SW_INVALID, NULL);
+    sw_whole_summarise(t->kernels, &t->container, values, t->summary_memory, &t->summary);
     return 0;
 }
 
